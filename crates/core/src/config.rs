@@ -1,0 +1,28 @@
+//! What the operator wrote. Requests never see these types: each becomes a policy first, which cannot hold an invalid state.
+
+mod error;
+
+pub use error::{ConfigError, Warning};
+
+/// What is known of an environment variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Variable {
+    /// It has this value.
+    Set(String),
+    /// It is not set.
+    Unset,
+    /// It cannot be known here: the configuration is checked away from the place where it will run.
+    Unknown,
+}
+
+/// The environment that `{env: NAME}` reads.
+pub trait Environment {
+    /// The variable of this name.
+    fn variable(&self, name: &str) -> Variable;
+}
+
+impl<F: Fn(&str) -> Variable> Environment for F {
+    fn variable(&self, name: &str) -> Variable {
+        self(name)
+    }
+}

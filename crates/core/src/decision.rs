@@ -1,0 +1,76 @@
+//! What was decided about a request, and why.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::rejection::Rejection;
+
+/// The three ways a decision can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// The request goes on.
+    Allow,
+    /// The request is refused because of what it is.
+    Deny,
+    /// The request is refused because the gateway could not decide.
+    Error,
+}
+
+impl Effect {
+    /// The word in JSON and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A decision with its reason.
+///
+/// Its JSON is the value of the filter state `portcullis.decision`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The name of the rule that decided; `default` when none matched.
+    pub rule: Rc<str>,
+    /// How it ended.
+    #[serde(rename = "decision")]
+    pub effect: Effect,
+    /// Why: `token_valid`, `public` or `anonymous` when allowed, else a [`Rejection`] code.
+    pub reason: Cow<'static, str>,
+    /// The name of the `jwtRules` entry that vouched for the caller. Absent while nobody did: the issuer that an unverified
+    /// token claims never stands here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Rc<str>>,
+    /// Whether the decision was only reported and not enforced.
+    pub shadow: bool,
+}
+
+/// The reason of an allowed request whose token is valid.
+pub const TOKEN_VALID: &str = "token_valid";
+/// The reason of an allowed request to a public route.
+pub const PUBLIC: &str = "public";
+/// The reason of an allowed request without credentials where they are optional.
+pub const ANONYMOUS: &str = "anonymous";
+/// The name of the rule for a request that no rule matches.
+pub const DEFAULT_RULE: &str = "default";
+
+impl Decision {
+    /// A decision to let the request pass.
+    #[must_use]
+    pub const fn allow(rule: Rc<str>, reason: &'static str, issuer: Option<Rc<str>>) -> Self {
+        Self { rule, effect: Effect::Allow, reason: Cow::Borrowed(reason), issuer, shadow: false }
+    }
+
+    /// A decision to refuse the request.
+    #[must_use]
+    pub const fn refuse(rule: Rc<str>, rejection: Rejection, issuer: Option<Rc<str>>) -> Self {
+        let effect = if rejection.status() >= 500 { Effect::Error } else { Effect::Deny };
+        Self { rule, effect, reason: Cow::Borrowed(rejection.code()), issuer, shadow: false }
+    }
+}

@@ -1,0 +1,91 @@
+//! Who is calling: the verified result of authentication.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How the caller was authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// A signed JWT.
+    Jwt,
+    /// Nobody: the route is public, or authentication is optional and no credential was sent.
+    Anonymous,
+}
+
+/// The caller. Every field comes from a verified credential.
+///
+/// Its JSON is the value of the filter state `portcullis.principal`, which other modules and access logs read and a client
+/// cannot write.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Principal {
+    /// The token's `iss`.
+    pub issuer: String,
+    /// The subject, from the claim that `claims.subject` names (default `sub`).
+    pub subject: Option<String>,
+    /// The roles, from the claim that `claims.roles` names (default `roles`).
+    pub roles: Vec<String>,
+    /// The scopes, from the claim that `claims.scopes` names (default `scope`).
+    pub scopes: Vec<String>,
+    /// The token's `aud`.
+    pub audiences: Vec<String>,
+    /// All claims of the token.
+    pub claims: Map<String, Value>,
+    /// How the caller was authenticated.
+    pub method: Method,
+    /// The token's `jti`.
+    pub token_id: Option<String>,
+    /// The token's `exp`, in whole seconds since the epoch.
+    pub expires_at: Option<u64>,
+}
+
+impl Principal {
+    /// The claim at a path of names joined by dots (`realm_access.roles`).
+    ///
+    /// A claim whose own name is the whole text wins, so that `https://example.com/roles` can be named too.
+    #[must_use]
+    pub fn claim(&self, path: &str) -> Option<&Value> {
+        claim_at(&self.claims, path)
+    }
+}
+
+/// The value at a path of names joined by dots; a claim whose own name is the whole text wins.
+#[must_use]
+pub fn claim_at<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    if let Some(value) = claims.get(path) {
+        return Some(value);
+    }
+    let (head, rest) = path.split_once('.')?;
+    claim_at(claims.get(head)?.as_object()?, rest)
+}
+
+/// A principal with the jwtRules entry that vouched for it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The caller.
+    pub principal: Rc<Principal>,
+    /// The caller as JSON, written once.
+    pub json: Rc<str>,
+    /// The name of the `jwtRules` entry: the issuer's label in metrics and audit.
+    pub issuer_name: Rc<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn finds_a_claim_by_its_path_and_prefers_its_own_name() {
+        let claims = json!({"realm_access": {"roles": ["a"]}, "https://example.com/roles": ["b"], "a.b": 1, "a": {"b": 2}});
+        let claims = claims.as_object().unwrap();
+        assert_eq!(claim_at(claims, "realm_access.roles"), Some(&json!(["a"])));
+        assert_eq!(claim_at(claims, "https://example.com/roles"), Some(&json!(["b"])));
+        assert_eq!(claim_at(claims, "a.b"), Some(&json!(1)));
+        assert_eq!(claim_at(claims, "realm_access.roles.x"), None);
+        assert_eq!(claim_at(claims, "absent"), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! Why a request is refused. One flat list: the status, the stable code and the sentence of a refusal stand together here.
+//!
+//! No sentence holds anything that the client sent.
+
+/// The reason for a refusal.
+///
+/// Its [`code`](Self::code) is stable and stands in the answer, the audit event, the metrics and the response code details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rejection {
+    /// No credential was sent where one is required.
+    TokenMissing,
+    /// The Authorization header is not what RFC 6750 section 2.1 allows.
+    AuthorizationMalformed,
+    /// More than one credential was sent (RFC 6750 section 2: one method per request).
+    CredentialsMultiple,
+    /// The token is longer than the limit.
+    TokenTooLarge,
+    /// The token is not a JWS in compact form with JSON header and claims (RFC 7515, RFC 7519).
+    TokenMalformed,
+    /// `exp` has passed.
+    TokenExpired,
+    /// `nbf` has not come, or `iat` lies in the future.
+    TokenNotYetValid,
+    /// The token has no `exp`, and one is required.
+    ExpirationMissing,
+    /// The token is valid for longer than `maxLifetime`, or does not say since when.
+    LifetimeTooLong,
+    /// The token's `typ` is not what `requireType` asks for.
+    TypeMismatch,
+    /// No `jwtRules` entry is for the token's issuer, or none for where the token was found.
+    IssuerUnknown,
+    /// The token is valid, but its issuer is not one that the rule accepts.
+    IssuerNotAllowed,
+    /// The token's `aud` holds none of the audiences asked for.
+    AudienceMismatch,
+    /// The token's `alg` is not allowed for the issuer, or not for the key.
+    AlgorithmNotAllowed,
+    /// None of the issuer's keys has the token's `kid`, or several could be meant.
+    KeyUnknown,
+    /// The signature does not verify.
+    SignatureInvalid,
+    /// The principal has none of the roles asked for.
+    RoleMissing,
+    /// The principal lacks one of the scopes asked for.
+    ScopeMissing,
+    /// The rule denies everyone.
+    AccessDenied,
+    /// A claim is too long to be passed on as a header.
+    ClaimTooLarge,
+    /// The request has no method, path or host that can be read.
+    RequestMalformed,
+    /// The issuer's keys could not be fetched.
+    KeysUnavailable,
+    /// The plugin has no policy.
+    PolicyMissing,
+    /// The proxy did not answer as its interface says.
+    HostError,
+}
+
+impl Rejection {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Self; 24] = [
+        Self::TokenMissing,
+        Self::AuthorizationMalformed,
+        Self::CredentialsMultiple,
+        Self::TokenTooLarge,
+        Self::TokenMalformed,
+        Self::TokenExpired,
+        Self::TokenNotYetValid,
+        Self::ExpirationMissing,
+        Self::LifetimeTooLong,
+        Self::TypeMismatch,
+        Self::IssuerUnknown,
+        Self::IssuerNotAllowed,
+        Self::AudienceMismatch,
+        Self::AlgorithmNotAllowed,
+        Self::KeyUnknown,
+        Self::SignatureInvalid,
+        Self::RoleMissing,
+        Self::ScopeMissing,
+        Self::AccessDenied,
+        Self::ClaimTooLarge,
+        Self::RequestMalformed,
+        Self::KeysUnavailable,
+        Self::PolicyMissing,
+        Self::HostError,
+    ];
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TokenMissing => "token_missing",
+            Self::AuthorizationMalformed => "authorization_malformed",
+            Self::CredentialsMultiple => "credentials_multiple",
+            Self::TokenTooLarge => "token_too_large",
+            Self::TokenMalformed => "token_malformed",
+            Self::TokenExpired => "token_expired",
+            Self::TokenNotYetValid => "token_not_yet_valid",
+            Self::ExpirationMissing => "expiration_missing",
+            Self::LifetimeTooLong => "lifetime_too_long",
+            Self::TypeMismatch => "type_mismatch",
+            Self::IssuerUnknown => "issuer_unknown",
+            Self::IssuerNotAllowed => "issuer_not_allowed",
+            Self::AudienceMismatch => "audience_mismatch",
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::KeyUnknown => "key_unknown",
+            Self::SignatureInvalid => "signature_invalid",
+            Self::RoleMissing => "role_missing",
+            Self::ScopeMissing => "scope_missing",
+            Self::AccessDenied => "access_denied",
+            Self::ClaimTooLarge => "claim_too_large",
+            Self::RequestMalformed => "request_malformed",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::PolicyMissing => "policy_missing",
+            Self::HostError => "host_error",
+        }
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::AuthorizationMalformed | Self::CredentialsMultiple | Self::TokenTooLarge | Self::RequestMalformed => 400,
+            Self::TokenMissing
+            | Self::TokenMalformed
+            | Self::TokenExpired
+            | Self::TokenNotYetValid
+            | Self::ExpirationMissing
+            | Self::LifetimeTooLong
+            | Self::TypeMismatch
+            | Self::IssuerUnknown
+            | Self::IssuerNotAllowed
+            | Self::AudienceMismatch
+            | Self::AlgorithmNotAllowed
+            | Self::KeyUnknown
+            | Self::SignatureInvalid => 401,
+            Self::RoleMissing | Self::ScopeMissing | Self::AccessDenied | Self::ClaimTooLarge => 403,
+            Self::HostError | Self::PolicyMissing => 500,
+            Self::KeysUnavailable => 503,
+        }
+    }
+
+    /// One sentence for the person who reads the answer.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::TokenMissing => "The request has no access token.",
+            Self::AuthorizationMalformed => "The Authorization header is malformed.",
+            Self::CredentialsMultiple => "The request has more than one credential.",
+            Self::TokenTooLarge => "The access token is too long.",
+            Self::TokenMalformed => "The access token is malformed.",
+            Self::TokenExpired => "The access token expired.",
+            Self::TokenNotYetValid => "The access token is not valid yet.",
+            Self::ExpirationMissing => "The access token has no expiration time.",
+            Self::LifetimeTooLong => "The access token is valid for too long.",
+            Self::TypeMismatch => "The token is not of the type that is asked for.",
+            Self::IssuerUnknown => "The issuer of the access token is not known here.",
+            Self::IssuerNotAllowed => "The issuer of the access token is not accepted for this resource.",
+            Self::AudienceMismatch => "The access token is meant for another audience.",
+            Self::AlgorithmNotAllowed => "The signature algorithm of the access token is not allowed.",
+            Self::KeyUnknown => "The access token was signed with a key that is not known here.",
+            Self::SignatureInvalid => "The signature of the access token is invalid.",
+            Self::RoleMissing => "The access token does not have a role that this resource needs.",
+            Self::ScopeMissing => "The access token does not have the scope that this resource needs.",
+            Self::AccessDenied => "Access to this resource is denied.",
+            Self::ClaimTooLarge => "A claim of the access token is too long to be passed on.",
+            Self::RequestMalformed => "The request is malformed.",
+            Self::KeysUnavailable => "The keys of the token's issuer cannot be had at the moment.",
+            Self::PolicyMissing => "The gateway has no policy for this request.",
+            Self::HostError => "The gateway could not process the request.",
+        }
+    }
+}

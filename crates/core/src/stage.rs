@@ -1,0 +1,185 @@
+//! A stage: one step in the life of a request. A module is a list of stages that share one [`Exchange`].
+//!
+//! Stages decide; they do not act. What they decide stands in the exchange and in the returned [`Verdict`], and whoever runs
+//! them (the proxy's host, a test, the CLI) carries it out. Fetches and time come and go as values.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::answer::Refusal;
+use crate::decision::Decision;
+use crate::edits::HeaderEdits;
+use crate::principal::Identity;
+use crate::request::Request;
+use crate::time::UnixTime;
+
+/// What a stage wants to be done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on to the next stage.
+    Continue,
+    /// Answer in place of the upstream. Later stages still run, so that they can remove what must not be logged.
+    Refuse(Refusal),
+    /// Hold the request until the fetch with this number has ended, then ask again.
+    Wait(FetchId),
+}
+
+/// The facts that a stage wants the runner to read from the proxy before it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The name of the route that the proxy chose.
+    pub route_name: bool,
+    /// The principal and decision that a module before this one left in filter state.
+    pub upstream_identity: bool,
+}
+
+/// One request and what is known about it so far.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The request as the client sent it.
+    pub request: Request,
+    /// The name of the route that the proxy chose, when a stage [`Needs`] it.
+    pub route_name: Option<String>,
+    /// When the request headers arrived; absent when a filter before this one answered.
+    pub started: Option<UnixTime>,
+    /// What was decided; absent while nothing is.
+    pub decision: Option<Decision>,
+    /// Who is calling; absent when nobody was authenticated.
+    pub identity: Option<Identity>,
+    /// The changes to the request's headers.
+    pub edits: HeaderEdits,
+}
+
+impl Exchange {
+    /// An exchange at its beginning.
+    #[must_use]
+    pub fn new(request: Request, started: Option<UnixTime>) -> Self {
+        Self { request, route_name: None, started, decision: None, identity: None, edits: HeaderEdits::default() }
+    }
+
+    /// Whether the request goes on to the upstream as far as is known.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.decision.as_ref().is_some_and(|decision| decision.effect == crate::decision::Effect::Allow)
+    }
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Completion {
+    /// The status of the response; absent when none was sent (the client went away).
+    pub status: Option<u16>,
+    /// The time from the request's headers to the end of the exchange.
+    pub duration: Option<Duration>,
+}
+
+/// The number of something that a stage fetches; its meaning is the stage's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FetchId(pub usize);
+
+/// A GET that a stage wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// The number to give back with the outcome.
+    pub id: FetchId,
+    /// The proxy's cluster to send it to.
+    pub cluster: Rc<str>,
+    /// The `:scheme`.
+    pub scheme: Rc<str>,
+    /// The `:authority`.
+    pub authority: Rc<str>,
+    /// The `:path`.
+    pub path: Rc<str>,
+    /// When to give up.
+    pub timeout: Duration,
+}
+
+/// The longest body that a fetch may bring.
+pub const MAX_FETCHED_BYTES: usize = 1024 * 1024;
+
+/// What became of a fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchOutcome {
+    /// The server answered. The body is cut after [`MAX_FETCHED_BYTES`] + 1 bytes.
+    Answered {
+        /// The status; 503 and 504 also stand for a refused connection and a timeout.
+        status: u16,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// There was no answer: the stream was reset.
+    Lost,
+    /// The proxy did not send the request: the cluster does not exist, or it has too many requests already.
+    NotSent,
+}
+
+/// The kind of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// A number that only grows.
+    Counter,
+    /// A number that goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// The proxy's handle of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MetricId(pub u32);
+
+/// Where stages put what they observe. A failure to observe never changes a decision, so nothing is returned.
+pub trait Observer {
+    /// Define a metric; `None` when the proxy refuses.
+    fn define_metric(&mut self, kind: MetricKind, name: &str) -> Option<MetricId>;
+    /// Add to a counter; an amount of zero does nothing.
+    fn increment(&mut self, metric: MetricId, amount: u64);
+    /// Set a gauge, or record a value in a histogram.
+    fn record(&mut self, metric: MetricId, value: u64);
+    /// Write a value of filter state that the proxy's access log can print.
+    fn set_state(&mut self, key: &str, value: &str);
+    /// Write one line to the proxy's log, at a level that is shown.
+    fn print(&mut self, line: &str);
+}
+
+/// A level of the proxy's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For those who look for it.
+    Debug,
+    /// Of interest.
+    Info,
+    /// Something is wrong that may pass by itself.
+    Warn,
+    /// Something is wrong.
+    Error,
+}
+
+/// One step in the life of a request.
+pub trait Stage {
+    /// What the stage wants to be read from the proxy.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// Called once after configuration and after each restart of the worker's VM: the place to define metrics.
+    fn on_start(&mut self, _observer: &mut dyn Observer) {}
+
+    /// Decide about a request. Called again with the same exchange after a [`Verdict::Wait`] ended.
+    fn on_request(&mut self, _exchange: &mut Exchange, _now: UnixTime) -> Verdict {
+        Verdict::Continue
+    }
+
+    /// Observe how an exchange ended. Called once per exchange.
+    fn on_log(&mut self, _exchange: &Exchange, _completion: &Completion, _now: UnixTime, _observer: &mut dyn Observer) {}
+
+    /// The fetches that are due. Each is in flight from here until its outcome is given to [`on_fetched`](Self::on_fetched).
+    fn due_fetches(&mut self, _now: UnixTime) -> Vec<Fetch> {
+        Vec::new()
+    }
+
+    /// Take the outcome of a fetch; returns what the operator should know.
+    fn on_fetched(&mut self, _id: FetchId, _outcome: FetchOutcome, _now: UnixTime) -> Option<(LogLevel, String)> {
+        None
+    }
+}
