@@ -1,7 +1,21 @@
 //! What the operator wrote. Requests never see these types: each becomes a policy first, which cannot hold an invalid state.
 
+pub mod audit_log;
+pub mod auth_header;
+pub mod bundle;
+pub mod document;
+pub mod duration;
 mod error;
+pub mod jwt_auth;
+pub mod matching;
+pub mod metrics;
+pub mod realm;
+#[cfg(feature = "schema")]
+mod schema;
+pub mod secret;
+pub mod suggestion;
 
+pub use document::parse;
 pub use error::{ConfigError, Warning};
 
 /// What is known of an environment variable.

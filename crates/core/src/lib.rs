@@ -10,12 +10,25 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 pub mod answer;
+pub mod audit;
+pub mod auth_header;
+pub mod authn;
 pub mod config;
 pub mod decision;
 pub mod edits;
+pub mod extractor;
 pub mod headers;
+pub mod jose;
+pub mod keyring;
+pub mod matcher;
+pub mod metrics;
+pub mod module;
+pub mod path;
 pub mod principal;
 pub mod rejection;
 pub mod request;
+pub mod requirement;
+pub mod rules;
 pub mod stage;
 pub mod time;
+pub mod token_cache;

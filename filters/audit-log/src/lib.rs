@@ -1,1 +1,3 @@
-//! .
+//! Records what was done, by whom, and how it was decided.
+
+portcullis_host::plugin!(AuditLog: log);

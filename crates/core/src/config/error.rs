@@ -31,13 +31,17 @@ impl ConfigError {
     /// The same error seen from a document that holds this one at `prefix`.
     #[must_use]
     pub fn within(mut self, prefix: &str) -> Self {
-        self.path = match (prefix.is_empty(), self.path.is_empty()) {
-            (true, _) => self.path,
-            (false, true) => prefix.to_owned(),
-            (false, false) if self.path.starts_with('[') => format!("{prefix}{}", self.path),
-            (false, false) => format!("{prefix}.{}", self.path),
-        };
+        self.path = join(prefix, self.path);
         self
+    }
+}
+
+fn join(prefix: &str, path: String) -> String {
+    match (prefix.is_empty(), path.is_empty()) {
+        (true, _) => path,
+        (false, true) => prefix.to_owned(),
+        (false, false) if path.starts_with('[') => format!("{prefix}{path}"),
+        (false, false) => format!("{prefix}.{path}"),
     }
 }
 
@@ -68,11 +72,21 @@ impl Warning {
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into() }
     }
+
+    /// The same warning seen from a document that holds this one at `prefix`.
+    #[must_use]
+    pub fn within(mut self, prefix: &str) -> Self {
+        self.path = join(prefix, self.path);
+        self
+    }
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.path, self.message)
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", self.path)?;
+        }
+        formatter.write_str(&self.message)
     }
 }
 

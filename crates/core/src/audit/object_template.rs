@@ -1,0 +1,109 @@
+//! What an event was about: literal text with parameters of the path in it, `order/{path.orderId}`.
+
+use crate::config::ConfigError;
+use crate::matcher::PathParameters;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Parameter(String),
+}
+
+/// A compiled `object`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectTemplate(Vec<Part>);
+
+impl ObjectTemplate {
+    /// Compile an `object` that stands at `path` in the document, beside a match whose every path gives these parameters.
+    ///
+    /// # Errors
+    /// When it is empty, has a brace that opens or closes no parameter, or names a parameter that some path does not give.
+    pub fn parse(text: &str, parameters: &[&str], path: &str) -> Result<Self, ConfigError> {
+        let malformed = |problem: &str| ConfigError::new(path, problem).hint("write parameters as `{path.NAME}`");
+        if text.is_empty() {
+            return Err(malformed("is empty"));
+        }
+        let mut parts = Vec::new();
+        for (index, piece) in text.split('{').enumerate() {
+            let literal = if index == 0 {
+                piece
+            } else {
+                let (expression, literal) = piece.split_once('}').ok_or_else(|| malformed("has a `{` without its `}`"))?;
+                let name = expression
+                    .strip_prefix("path.")
+                    .ok_or_else(|| malformed("has braces around something else than a parameter of the path"))?;
+                if !parameters.contains(&name) {
+                    return Err(unknown(name, parameters, path));
+                }
+                parts.push(Part::Parameter(name.to_owned()));
+                literal
+            };
+            if literal.contains('}') {
+                return Err(malformed("has a `}` without its `{`"));
+            }
+            if !literal.is_empty() {
+                parts.push(Part::Literal(literal.to_owned()));
+            }
+        }
+        Ok(Self(parts))
+    }
+
+    /// The object of a request whose path gave these parameters; `None` when one is missing, because the path can be read in
+    /// too many ways.
+    #[must_use]
+    pub fn render(&self, parameters: &PathParameters<'_>) -> Option<String> {
+        let mut object = String::new();
+        for part in &self.0 {
+            object.push_str(match part {
+                Part::Literal(text) => text,
+                Part::Parameter(name) => parameters.get(name)?,
+            });
+        }
+        Some(object)
+    }
+}
+
+fn unknown(name: &str, parameters: &[&str], path: &str) -> ConfigError {
+    let names: Vec<_> = parameters.iter().map(|name| format!("{{path.{name}}}")).collect();
+    let hint = if names.is_empty() {
+        "the paths of its match have no parameter in common".to_owned()
+    } else {
+        format!("there is {}", names.join(", "))
+    };
+    let name = name.escape_debug();
+    ConfigError::new(path, format!("`{{path.{name}}}` is not in every path of its match")).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_no_path_gives() {
+        let cases = [
+            ("", "object: is empty; write parameters as `{path.NAME}`"),
+            ("{path.orderId", "object: has a `{` without its `}`; write parameters as `{path.NAME}`"),
+            ("orderId}", "object: has a `}` without its `{`; write parameters as `{path.NAME}`"),
+            (
+                "{orderId}",
+                "object: has braces around something else than a parameter of the path; write parameters as `{path.NAME}`",
+            ),
+            ("{{path.orderId}}", "object: has a `{` without its `}`; write parameters as `{path.NAME}`"),
+            ("{path.id}", "object: `{path.id}` is not in every path of its match; there is {path.orderId}, {path.line}"),
+        ];
+        for (text, expected) in cases {
+            let error = ObjectTemplate::parse(text, &["orderId", "line"], "object").unwrap_err();
+            assert_eq!(error.to_string(), expected, "{text:?}");
+        }
+        let error = ObjectTemplate::parse("{path.id}", &[], "object").unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("the paths of its match have no parameter in common"));
+    }
+
+    #[test]
+    fn reads_literals_and_parameters() {
+        let template = ObjectTemplate::parse("order/{path.orderId}/{path.line}!", &["orderId", "line"], "object").unwrap();
+        let literal = |text: &str| Part::Literal(text.into());
+        let parameter = |name: &str| Part::Parameter(name.into());
+        assert_eq!(template.0, [literal("order/"), parameter("orderId"), literal("/"), parameter("line"), literal("!")]);
+    }
+}

@@ -1,0 +1,206 @@
+//! What the operator wants to be recorded, checked once.
+//!
+//! Refused are a header or parameter that carries a credential, an object with a parameter that some path of its match does not
+//! give, a name that stands twice in a list, and an empty list of sinks.
+
+use super::event::{Event, Included, Outcome};
+use super::object_template::ObjectTemplate;
+use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record, SinkType};
+use crate::config::{ConfigError, Warning};
+use crate::matcher::{Matcher, PathParameters, Reading};
+use crate::path::RequestPath;
+use crate::request::Request;
+use crate::stage::{Completion, Exchange};
+use crate::time::UnixTime;
+
+/// Headers whose value is, or often is, a credential.
+const SECRET_HEADERS: [&str; 9] = [
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "set-cookie",
+    "x-api-key",
+    "x-auth-token",
+    "x-csrf-token",
+    "x-forwarded-access-token",
+    "x-jwt-assertion",
+];
+/// Parameters whose value is a credential.
+const SECRET_PARAMS: [&str; 9] =
+    ["access_token", "api_key", "apikey", "client_assertion", "client_secret", "id_token", "password", "refresh_token", "token"];
+
+#[derive(Debug, Clone)]
+struct NamedEvent {
+    name: String,
+    matcher: Matcher,
+    object: Option<ObjectTemplate>,
+    record: Record,
+}
+
+/// An event with the parameters of the path that fulfils it.
+struct Match<'a> {
+    event: &'a NamedEvent,
+    parameters: PathParameters<'a>,
+}
+
+/// The policy of the stage audit-log.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    events: Vec<NamedEvent>,
+    default: Record,
+    included: Included,
+    sinks: Vec<SinkType>,
+}
+
+impl Policy {
+    /// The policy for a configuration, whose own place in the document is the empty path.
+    ///
+    /// # Errors
+    /// The first thing that this module's documentation says is refused.
+    pub fn compile(config: &AuditLogConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
+        let mut events = Vec::with_capacity(config.events.len());
+        for (index, event) in config.events.iter().enumerate() {
+            events.push(NamedEvent::compile(event, &format!("events[{index}]"))?);
+        }
+        let included = included(&config.include)?;
+        let sinks = sinks(config)?;
+        let policy = Self { events, default: config.default.record, included, sinks };
+        let warnings = policy.warnings();
+        Ok((policy, warnings))
+    }
+
+    /// Whether the name of the proxy's route must be known.
+    #[must_use]
+    pub fn needs_route_name(&self) -> bool {
+        self.events.iter().any(|event| event.matcher.needs_route_name())
+    }
+
+    /// Where events go.
+    #[must_use]
+    pub fn sinks(&self) -> &[SinkType] {
+        &self.sinks
+    }
+
+    /// The event of an exchange that has ended; `None` when it is not to be recorded.
+    #[must_use]
+    pub fn event<'a>(&'a self, exchange: &'a Exchange, completion: &Completion, now: UnixTime) -> Option<Event<'a>> {
+        let named = self.named(exchange);
+        let record = named.as_ref().map_or(self.default, |named| named.event.record);
+        let recorded = match record {
+            Record::Always => true,
+            Record::Denied => is_refused(exchange, completion),
+            Record::Never => false,
+        };
+        recorded.then(|| {
+            let object = named.as_ref().and_then(|named| named.event.object.as_ref()?.render(&named.parameters));
+            let action = named.as_ref().map(|named| named.event.name.as_str());
+            Event::new(exchange, completion, now, action, object, &self.included)
+        })
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let everything = self.events.iter().position(|event| event.matcher.is_everything());
+        if let Some(index) = everything.filter(|index| index.saturating_add(1) < self.events.len()) {
+            warnings.push(Warning::new(format!("events[{index}]"), "matches every request, so no event after it is ever named"));
+        }
+        if self.events.iter().map(|event| event.record).chain([self.default]).all(|record| record == Record::Never) {
+            warnings.push(Warning::new("", "records nothing"));
+        }
+        warnings
+    }
+
+    /// The first event that the request fulfils.
+    ///
+    /// A request that can be understood in several ways falls under an event before that one if any of its readings fulfils
+    /// it, but only to be recorded more, never less: an odd spelling keeps nothing off the record.
+    fn named<'a>(&'a self, exchange: &'a Exchange) -> Option<Match<'a>> {
+        let (request, route) = (&exchange.request, exchange.route_name.as_deref());
+        let find = |event: &'a NamedEvent, reading| {
+            event.matcher.matches(request, route, reading).map(|parameters| Match { event, parameters })
+        };
+        let mut possible: Option<Match<'a>> = None;
+        let mut certain = None;
+        for event in &self.events {
+            certain = find(event, Reading::Broad);
+            if certain.is_some() {
+                break;
+            }
+            if is_odd(request) && possible.as_ref().is_none_or(|other| other.event.record < event.record) {
+                possible = find(event, Reading::Lenient).or(possible);
+            }
+        }
+        let enough = certain.as_ref().map_or(self.default, |named| named.event.record);
+        possible.filter(|named| named.event.record >= enough).or(certain)
+    }
+}
+
+/// Whether the request has a method, host or path that can be understood in several ways.
+fn is_odd(request: &Request) -> bool {
+    request.method().is_none() || request.host().is_none() || request.path().is_none_or(RequestPath::is_ambiguous)
+}
+
+/// Whether the request was refused, also when the client did not wait for the answer.
+fn is_refused(exchange: &Exchange, completion: &Completion) -> bool {
+    match exchange.decision {
+        Some(_) => !exchange.is_allowed(),
+        None => Outcome::of(exchange, completion) == Outcome::Denied,
+    }
+}
+
+impl NamedEvent {
+    fn compile(config: &EventConfig, path: &str) -> Result<Self, ConfigError> {
+        if config.name.trim().is_empty() {
+            return Err(ConfigError::new(format!("{path}.name"), "is empty").hint("name what is done: order.approve"));
+        }
+        let matcher = config.r#match.as_ref().map(|config| Matcher::compile(config, &format!("{path}.match"))).transpose()?;
+        let matcher = matcher.unwrap_or_default();
+        let object = config
+            .object
+            .as_deref()
+            .map(|object| ObjectTemplate::parse(object, &matcher.parameters(), &format!("{path}.object")))
+            .transpose()?;
+        Ok(Self { name: config.name.clone(), matcher, object, record: config.record })
+    }
+}
+
+fn included(config: &IncludeConfig) -> Result<Included, ConfigError> {
+    let request_headers: Vec<_> = config.request_headers.iter().map(|name| name.to_ascii_lowercase()).collect();
+    refuse_unfit(&request_headers, "include.requestHeaders", &SECRET_HEADERS)?;
+    refuse_unfit(&config.query_params, "include.queryParams", &SECRET_PARAMS)?;
+    refuse_unfit(&config.claims, "include.claims", &[])?;
+    Ok(Included { request_headers, query_params: config.query_params.clone(), claims: config.claims.clone() })
+}
+
+fn refuse_unfit(names: &[String], path: &str, secrets: &[&str]) -> Result<(), ConfigError> {
+    for (index, name) in names.iter().enumerate() {
+        let at = |problem: &str| ConfigError::new(format!("{path}[{index}]"), problem);
+        if name.trim().is_empty() {
+            return Err(at("is empty"));
+        }
+        if names.iter().take(index).any(|earlier| earlier == name) {
+            return Err(at("is named twice"));
+        }
+        if secrets.iter().any(|secret| secret.eq_ignore_ascii_case(name)) {
+            return Err(at("carries credentials, which no audit event may hold").hint("record a claim of the principal instead"));
+        }
+    }
+    Ok(())
+}
+
+fn sinks(config: &AuditLogConfig) -> Result<Vec<SinkType>, ConfigError> {
+    let Some(configured) = &config.sinks else {
+        return Ok(vec![SinkType::Accesslog]);
+    };
+    if configured.is_empty() {
+        return Err(ConfigError::new("sinks", "is empty, so that nothing would be recorded").hint("leave it out for `accesslog`"));
+    }
+    let mut sinks = Vec::with_capacity(configured.len());
+    for (index, sink) in configured.iter().enumerate() {
+        if sinks.contains(&sink.r#type) {
+            return Err(ConfigError::new(format!("sinks[{index}].type"), "is named twice"));
+        }
+        sinks.push(sink.r#type);
+    }
+    Ok(sinks)
+}

@@ -1,0 +1,364 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::audit_log::AuditLogConfig;
+use crate::config::{ConfigError, Warning};
+use crate::decision::{Decision, PUBLIC, TOKEN_VALID};
+use crate::headers::Headers;
+use crate::principal::{Identity, Method, Principal};
+use crate::rejection::Rejection;
+use crate::request::Request;
+use crate::stage::{MetricId, MetricKind};
+
+const NOW: UnixTime = UnixTime::from_secs(1_709_210_100);
+const STARTED: UnixTime = UnixTime::from_nanos(1_709_210_096_789_000_000);
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
+
+/// What was written, by sink.
+#[derive(Default, Debug, PartialEq, Eq)]
+struct Written {
+    states: Vec<(String, String)>,
+    lines: Vec<String>,
+}
+
+impl Observer for Written {
+    fn define_metric(&mut self, _kind: MetricKind, name: &str) -> Option<MetricId> {
+        panic!("the audit log defined {name}");
+    }
+
+    fn increment(&mut self, _metric: MetricId, _amount: u64) {}
+
+    fn record(&mut self, _metric: MetricId, _value: u64) {}
+
+    fn set_state(&mut self, key: &str, value: &str) {
+        self.states.push((key.to_owned(), value.to_owned()));
+    }
+
+    fn print(&mut self, line: &str) {
+        self.lines.push(line.to_owned());
+    }
+}
+
+fn compile(config: Value) -> Result<(Policy, Vec<Warning>), ConfigError> {
+    Policy::compile(&serde_json::from_value::<AuditLogConfig>(config).unwrap())
+}
+
+fn written(config: Value, exchange: &Exchange, completion: &Completion) -> Written {
+    let mut written = Written::default();
+    AuditLog::new(Rc::new(compile(config).unwrap().0), false).on_log(exchange, completion, NOW, &mut written);
+    written
+}
+
+/// The one line in filter state, `None` when nothing was recorded.
+fn line(config: Value, exchange: &Exchange, completion: &Completion) -> Option<String> {
+    let mut written = written(config, exchange, completion);
+    assert!(written.states.len() <= 1 && written.lines.is_empty());
+    let (key, line) = written.states.pop()?;
+    assert_eq!(key, "portcullis.audit");
+    assert!(!line.contains(['\n', '\r']), "{line}");
+    Some(line)
+}
+
+fn event(config: Value, exchange: &Exchange, completion: &Completion) -> Value {
+    serde_json::from_str(&line(config, exchange, completion).unwrap()).unwrap()
+}
+
+fn approve_order() -> Value {
+    json!({
+        "name": "order.approve",
+        "match": {"paths": ["/orders/{orderId}/approve"], "methods": ["POST"]},
+        "object": "order/{path.orderId}"
+    })
+}
+
+fn exchange(method: &str, path: &str, headers: &[(&str, &str)]) -> Exchange {
+    let pseudo = [(":method", method), (":path", path), (":authority", "api.example.com")];
+    Exchange::new(Request::new(Headers::from_pairs(pseudo.iter().chain(headers).copied())), Some(STARTED))
+}
+
+fn allowed(mut exchange: Exchange, claims: Value) -> Exchange {
+    let principal = Principal {
+        issuer: "https://uaa.example.com".into(),
+        subject: Some("alice".into()),
+        roles: vec!["ADMIN".into()],
+        scopes: vec![],
+        audiences: vec![],
+        claims: claims.as_object().unwrap().clone(),
+        method: Method::Jwt,
+        token_id: None,
+        expires_at: None,
+    };
+    exchange.identity = Some(Identity { principal: Rc::new(principal), json: "".into(), issuer_name: "uaa".into() });
+    exchange.decision = Some(Decision::allow("approve-order".into(), TOKEN_VALID, Some("uaa".into())));
+    exchange
+}
+
+fn refused(mut exchange: Exchange, rejection: Rejection) -> Exchange {
+    exchange.decision = Some(Decision::refuse("default".into(), rejection, None));
+    exchange
+}
+
+fn answered(status: u16) -> Completion {
+    Completion { status: Some(status), duration: Some(Duration::from_micros(12_345)) }
+}
+
+#[test]
+fn records_a_named_event_in_one_line() {
+    let headers = [
+        ("x-request-id", "7f9e"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("user-agent", "curl/8.0"),
+        ("authorization", "Bearer secret"),
+    ];
+    let exchange = allowed(
+        exchange("POST", "/orders/42/approve?page=2&access_token=secret", &headers),
+        json!({"tenant": "acme", "email": "alice@example.com"}),
+    );
+    let config = json!({
+        "events": [approve_order()],
+        "include": {"requestHeaders": ["User-Agent", "x-absent"], "queryParams": ["page", "absent"], "claims": ["tenant", "absent"]}
+    });
+    let expected = concat!(
+        r#"{"schema":"portcullis.audit/1","id":"7f9e","time":"2024-02-29T12:34:56.789Z","action":"order.approve","#,
+        r#""object":"order/42","outcome":"allowed","#,
+        r#""decision":{"rule":"approve-order","decision":"allow","reason":"token_valid","issuer":"uaa","shadow":false},"#,
+        r#""principal":{"issuer":"https://uaa.example.com","subject":"alice","roles":["ADMIN"],"claims":{"tenant":"acme"}},"#,
+        r#""request":{"method":"POST","host":"api.example.com","path":"/orders/42/approve","#,
+        r#""headers":{"user-agent":"curl/8.0"},"query":{"page":"2"}},"#,
+        r#""response":{"status":200},"durationMs":12,"requestId":"7f9e","traceId":"4bf92f3577b34da6a3ce929d0e0e4736"}"#,
+    );
+    assert_eq!(line(config, &exchange, &answered(200)).unwrap(), expected);
+}
+
+#[test]
+fn records_refused_request_that_no_event_names() {
+    let exchange = refused(exchange("GET", "/private", &[]), Rejection::TokenMissing);
+    let expected = concat!(
+        r#"{"schema":"portcullis.audit/1","id":null,"time":"2024-02-29T12:34:56.789Z","action":null,"object":null,"#,
+        r#""outcome":"denied","decision":{"rule":"default","decision":"deny","reason":"token_missing","shadow":false},"#,
+        r#""principal":null,"request":{"method":"GET","host":"api.example.com","path":"/private","headers":{},"query":{}},"#,
+        r#""response":{"status":401},"durationMs":12,"requestId":null,"traceId":null}"#,
+    );
+    assert_eq!(line(json!({}), &exchange, &answered(401)).unwrap(), expected);
+}
+
+#[test]
+fn says_how_a_request_ended() {
+    let request = || exchange("GET", "/", &[]);
+    let cases = [
+        ("allowed", allowed(request(), json!({})), Some(200), Outcome::Allowed),
+        ("allowed, and refused by the upstream", allowed(request(), json!({})), Some(403), Outcome::Allowed),
+        ("denied", refused(request(), Rejection::RoleMissing), Some(403), Outcome::Denied),
+        ("error", refused(request(), Rejection::KeysUnavailable), Some(503), Outcome::Error),
+        ("aborted", allowed(request(), json!({})), None, Outcome::Aborted),
+        ("denied, and aborted", refused(request(), Rejection::RoleMissing), None, Outcome::Aborted),
+        ("not decided", request(), Some(200), Outcome::Allowed),
+        ("not decided, 401", request(), Some(401), Outcome::Denied),
+        ("not decided, 403", request(), Some(403), Outcome::Denied),
+        ("not decided, 500", request(), Some(500), Outcome::Allowed),
+    ];
+    for (case, exchange, status, expected) in cases {
+        assert_eq!(Outcome::of(&exchange, &Completion { status, duration: None }), expected, "{case}");
+    }
+}
+
+#[test]
+fn records_what_the_operator_asks_for() {
+    let request = || exchange("POST", "/orders/42/approve", &[]);
+    let allow = || allowed(request(), json!({}));
+    let deny = || refused(request(), Rejection::TokenExpired);
+    // (record, exchange, status, recorded)
+    let cases = [
+        ("always", allow(), Some(200), true),
+        ("always", deny(), Some(401), true),
+        ("denied", allow(), Some(403), false),
+        ("denied", deny(), Some(401), true),
+        ("denied", refused(request(), Rejection::KeysUnavailable), Some(503), true),
+        ("denied", deny(), None, true),
+        ("denied", request(), Some(401), true),
+        ("denied", request(), Some(200), false),
+        ("denied", request(), None, false),
+        ("never", deny(), Some(401), false),
+    ];
+    for (record, exchange, status, recorded) in cases {
+        let mut named = approve_order();
+        named["record"] = json!(record);
+        let completion = Completion { status, duration: None };
+        let configs = [
+            json!({"events": [named], "default": {"record": if record == "never" { "always" } else { "never" }}}),
+            json!({"default": {"record": record}}),
+        ];
+        for config in configs {
+            assert_eq!(line(config.clone(), &exchange, &completion).is_some(), recorded, "{config} {status:?}");
+        }
+    }
+}
+
+#[test]
+fn first_event_that_matches_names_the_request() {
+    let config = json!({"events": [
+        approve_order(),
+        {"name": "order.change", "match": {"paths": ["/orders/**"]}},
+        {"name": "anything"}
+    ]});
+    let cases = [
+        ("POST", "/orders/7/approve", json!("order.approve"), json!("order/7")),
+        ("POST", "/orders/7/approve/", json!("order.approve"), json!("order/7")),
+        ("post", "/orders/8/approve", json!("order.approve"), json!("order/8")),
+        ("GET", "/orders/7/approve", json!("order.change"), json!(null)),
+        ("GET", "/carts", json!("anything"), json!(null)),
+    ];
+    for (method, path, action, object) in cases {
+        let event = event(config.clone(), &exchange(method, path, &[]), &answered(200));
+        assert_eq!((&event["action"], &event["object"]), (&action, &object), "{method} {path}");
+    }
+}
+
+#[test]
+fn odd_spelling_keeps_no_request_off_the_record() {
+    let never = |paths: &str| json!({"name": "quiet", "match": {"paths": [paths]}, "record": "never"});
+    let with = |events: Value, record: &str| json!({"events": events, "default": {"record": record}});
+    let cases = [
+        ("/orders//42/approve", with(json!([approve_order()]), "never"), Some(json!("order.approve"))),
+        ("/x/..%2forders/42/approve", with(json!([approve_order()]), "denied"), Some(json!("order.approve"))),
+        ("/orders/42%2fapprove", with(json!([never("/orders/*"), approve_order()]), "denied"), Some(json!("order.approve"))),
+        ("/orders/1;/health", with(json!([never("/orders/1/health")]), "always"), Some(json!(null))),
+        ("/orders/1/health", with(json!([never("/orders/1/health")]), "always"), None),
+        (
+            "/orders//42/approve",
+            with(json!([approve_order(), {"name": "rest", "record": "never"}]), "never"),
+            Some(json!("order.approve")),
+        ),
+        ("/health", with(json!([approve_order(), {"name": "rest", "record": "never"}]), "never"), None),
+    ];
+    for (path, config, action) in cases {
+        let exchange = exchange("POST", path, &[]);
+        let line = line(config.clone(), &exchange, &answered(200));
+        let recorded = line.map(|line| serde_json::from_str::<Value>(&line).unwrap()["action"].clone());
+        assert_eq!(recorded, action, "{path} {config}");
+    }
+}
+
+#[test]
+fn holds_no_token_and_no_raw_line_break() {
+    let headers = [
+        ("authorization", TOKEN),
+        ("cookie", TOKEN),
+        ("x-debug", TOKEN),
+        ("x-note", "a\r\n{\"forged\":true}"),
+        ("x-note", "b"),
+        ("x-long", &"l".repeat(5_000)),
+    ];
+    let path = format!("/orders/{TOKEN}/approve?q={TOKEN}&note=a%0d%0ab%ff");
+    let exchange = allowed(exchange("POST", &path, &headers), json!({"copy": TOKEN, "n": {"copy": [TOKEN]}}));
+    let config = json!({
+        "events": [approve_order()],
+        "include": {
+            "requestHeaders": ["x-debug", "x-note", "x-long"],
+            "queryParams": ["q", "note"],
+            "claims": ["copy", "n"]
+        }
+    });
+    let line = line(config, &exchange, &answered(200)).unwrap();
+    assert!(!line.contains("eyJ"), "{line}");
+    let event: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(event["object"], "[token withheld]");
+    assert_eq!(event["principal"]["claims"], json!({"copy": "[token withheld]", "n": "[token withheld]"}));
+    assert_eq!(event["request"]["query"], json!({"note": "a\r\nb\u{fffd}", "q": "[token withheld]"}));
+    let headers = &event["request"]["headers"];
+    assert_eq!(headers["x-note"], "a\r\n{\"forged\":true}, b");
+    assert_eq!(headers["x-long"], format!("{}…", "l".repeat(1024)));
+}
+
+#[test]
+fn survives_request_that_is_no_text() {
+    let headers = Headers::from_pairs([(&b":path"[..], &b"/\xff\xfe"[..]), (b"x-a", b"\xff"), (b"x-request-id", b"\xff")]);
+    let exchange = Exchange::new(Request::new(headers), None);
+    let event =
+        event(json!({"default": {"record": "always"}, "include": {"requestHeaders": ["x-a"]}}), &exchange, &answered(400));
+    assert_eq!(event["request"]["headers"]["x-a"], "\u{fffd}");
+    assert_eq!(event["request"]["method"], json!(null));
+    assert_eq!(event["requestId"], json!(null));
+    assert_eq!(event["time"], "2024-02-29T12:35:00.000Z");
+}
+
+#[test]
+fn writes_to_each_sink() {
+    let mut exchange = exchange("GET", "/health", &[]);
+    exchange.decision = Some(Decision::allow("health".into(), PUBLIC, None));
+    let config = |sinks: Value| json!({"default": {"record": "always"}, "sinks": sinks});
+    let both = written(config(json!([{"type": "stdout"}, {"type": "accesslog"}])), &exchange, &answered(200));
+    assert_eq!((both.states.len(), both.lines.len()), (1, 1));
+    assert_eq!(both.states[0].1, both.lines[0]);
+    let stdout = written(config(json!([{"type": "stdout"}])), &exchange, &answered(200));
+    assert_eq!((stdout.states.len(), stdout.lines.len()), (0, 1));
+}
+
+#[test]
+fn needs_what_its_events_match() {
+    let cases = [
+        (json!({}), false, Needs::default()),
+        (json!({}), true, Needs { upstream_identity: true, route_name: false }),
+        (
+            json!({"events": [{"name": "a", "match": {"routes": ["orders"]}}]}),
+            false,
+            Needs { upstream_identity: false, route_name: true },
+        ),
+    ];
+    for (config, standalone, expected) in cases {
+        let stage = AuditLog::new(Rc::new(compile(config.clone()).unwrap().0), standalone);
+        assert_eq!(stage.needs(), expected, "{config}");
+    }
+}
+
+#[test]
+fn refuses_bad_configuration() {
+    let mut unknown_parameter = approve_order();
+    unknown_parameter["object"] = json!("{path.id}");
+    let not_in_every_path = json!({"name": "a", "match": {"paths": ["/a/{id}", "/b"]}, "object": "{path.id}"});
+    let secret = "carries credentials, which no audit event may hold; record a claim of the principal instead";
+    let cases = [
+        (
+            json!({"events": [approve_order(), unknown_parameter]}),
+            "events[1].object: `{path.id}` is not in every path of its match; there is {path.orderId}".to_owned(),
+        ),
+        (
+            json!({"events": [not_in_every_path]}),
+            "events[0].object: `{path.id}` is not in every path of its match; the paths of its match have no parameter in common"
+                .to_owned(),
+        ),
+        (json!({"events": [{"name": " "}]}), "events[0].name: is empty; name what is done: order.approve".to_owned()),
+        (json!({"include": {"requestHeaders": ["accept", "Authorization"]}}), format!("include.requestHeaders[1]: {secret}")),
+        (json!({"include": {"requestHeaders": ["cookie"]}}), format!("include.requestHeaders[0]: {secret}")),
+        (json!({"include": {"requestHeaders": ["Proxy-Authorization"]}}), format!("include.requestHeaders[0]: {secret}")),
+        (json!({"include": {"queryParams": ["access_token"]}}), format!("include.queryParams[0]: {secret}")),
+        (json!({"include": {"requestHeaders": ["A", "a"]}}), "include.requestHeaders[1]: is named twice".to_owned()),
+        (json!({"include": {"claims": [""]}}), "include.claims[0]: is empty".to_owned()),
+        (json!({"sinks": []}), "sinks: is empty, so that nothing would be recorded; leave it out for `accesslog`".to_owned()),
+        (json!({"sinks": [{"type": "stdout"}, {"type": "stdout"}]}), "sinks[1].type: is named twice".to_owned()),
+    ];
+    for (config, expected) in cases {
+        assert_eq!(compile(config).unwrap_err().to_string(), expected);
+    }
+    for unknown in [json!({"event": []}), json!({"sinks": [{"type": "http"}]}), json!({"chain": {}})] {
+        assert!(serde_json::from_value::<AuditLogConfig>(unknown).is_err());
+    }
+}
+
+#[test]
+fn warns_of_what_is_never_recorded() {
+    let cases = [
+        (json!({}), vec![]),
+        (json!({"default": {"record": "never"}}), vec![Warning::new("", "records nothing")]),
+        (
+            json!({"events": [{"name": "anything"}, approve_order()]}),
+            vec![Warning::new("events[0]", "matches every request, so no event after it is ever named")],
+        ),
+        (json!({"events": [approve_order(), {"name": "anything"}]}), vec![]),
+    ];
+    for (config, expected) in cases {
+        assert_eq!(compile(config.clone()).unwrap().1, expected, "{config}");
+    }
+}

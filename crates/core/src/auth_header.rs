@@ -1,0 +1,133 @@
+//! The stage auth-header: tells the upstream who is calling, in headers that a client cannot forge.
+//!
+//! For every request, allowed or not, in this order:
+//! 1. Each received header that a `strip` pattern or an `inject` header names is removed, in every disguise of its name
+//!    ([`NamePattern`]). A header that an earlier stage of the same module sets stays, because setting it already replaces
+//!    what the client sent.
+//! 2. With `token.forward: strip`, an Authorization header with the scheme Bearer is removed.
+//! 3. Only when the request is allowed and a principal is known, the headers of `inject` are set. A claim that is absent,
+//!    null or empty sets no header.
+//!
+//! It refuses a request whose claim is too long for a header (`claim_too_large`), and one with a forged header whose name
+//! cannot be handed to the proxy for removal (`request_malformed`).
+
+mod injection;
+mod name_pattern;
+mod policy;
+mod rendering;
+
+pub use injection::Injection;
+pub use name_pattern::NamePattern;
+pub use policy::Policy;
+pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, TooLarge, render};
+
+use std::rc::Rc;
+
+use crate::config::auth_header::Forward;
+use crate::decision::{DEFAULT_RULE, Decision};
+use crate::edits::{Edit, HeaderEdits};
+use crate::headers::Headers;
+use crate::principal::Identity;
+use crate::rejection::Rejection;
+use crate::stage::{Exchange, Needs, Stage, Verdict};
+use crate::time::UnixTime;
+
+/// The stage auth-header.
+#[derive(Debug, Clone)]
+pub struct AuthHeader {
+    policy: Rc<Policy>,
+    standalone: bool,
+}
+
+impl AuthHeader {
+    /// The stage under a policy. `standalone` says that no stage of the same module decides before it, so that principal and
+    /// decision come from another module.
+    #[must_use]
+    pub const fn new(policy: Rc<Policy>, standalone: bool) -> Self {
+        Self { policy, standalone }
+    }
+
+    /// The principal to tell the upstream of, unless the request is refused.
+    ///
+    /// A decision is not asked of a standalone stage: the principal itself is in filter state only when another module wrote
+    /// it there, and a module that refuses never lets the request come this far.
+    fn identity<'a>(&self, exchange: &'a Exchange) -> Option<&'a Identity> {
+        let allowed = exchange.is_allowed() || (self.standalone && exchange.decision.is_none());
+        exchange.identity.as_ref().filter(|_| allowed)
+    }
+}
+
+impl Stage for AuthHeader {
+    fn needs(&self) -> Needs {
+        Needs { upstream_identity: self.standalone, ..Needs::default() }
+    }
+
+    fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime) -> Verdict {
+        let Some(forged) = owned_names(exchange.request.headers(), |name| self.policy.owns(name)) else {
+            return refuse(exchange, Rejection::RequestMalformed);
+        };
+        // Everything that can be refused is known before the first edit.
+        let injected = self.identity(exchange).map(|identity| self.policy.injected(&identity.principal)).transpose();
+        remove(forged, &mut exchange.edits);
+        if self.policy.forward() == Some(Forward::Strip) && exchange.request.headers().all("authorization").any(holds_bearer) {
+            exchange.edits.remove("authorization");
+        }
+        let Ok(injected) = injected else {
+            return refuse(exchange, Rejection::ClaimTooLarge);
+        };
+        for (header, values) in injected.unwrap_or_default() {
+            let mut values = values.into_iter();
+            if let Some(first) = values.next() {
+                exchange.edits.set(header, first);
+            }
+            values.for_each(|value| exchange.edits.append(header, value));
+        }
+        Verdict::Continue
+    }
+}
+
+/// The names, in order and once each, of the received headers that only the gateway may set; `None` when one of them is no
+/// text.
+pub(crate) fn owned_names(headers: &Headers, owns: impl Fn(&[u8]) -> bool) -> Option<Vec<String>> {
+    let mut names = headers
+        .iter()
+        .filter(|(name, _)| owns(name))
+        .map(|(name, _)| str::from_utf8(name).map(str::to_ascii_lowercase))
+        .collect::<Result<Vec<_>, _>>()
+        .ok()?;
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
+}
+
+fn remove(names: Vec<String>, edits: &mut HeaderEdits) {
+    for name in names {
+        let replaced = edits.iter().any(|edit| matches!(edit, Edit::Set(set, _) if *set == name));
+        if !replaced {
+            edits.remove(name);
+        }
+    }
+}
+
+/// Whether credentials of the scheme Bearer stand in an Authorization value, alone or in a list (RFC 9110 section 11.4: the
+/// scheme has no case).
+fn holds_bearer(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|credentials| {
+        let scheme = credentials.trim_ascii_start().split(|byte| byte.is_ascii_whitespace()).next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+    })
+}
+
+/// Replace the decision by a refusal that keeps the rule and the issuer.
+fn refuse(exchange: &mut Exchange, rejection: Rejection) -> Verdict {
+    let (rule, issuer) = match exchange.decision.take() {
+        Some(decision) => (decision.rule, decision.issuer),
+        None => (Rc::from(DEFAULT_RULE), None),
+    };
+    let issuer = issuer.or_else(|| exchange.identity.as_ref().map(|identity| identity.issuer_name.clone()));
+    exchange.decision = Some(Decision::refuse(rule, rejection, issuer));
+    Verdict::Refuse(rejection.into())
+}
+
+#[cfg(test)]
+mod tests;

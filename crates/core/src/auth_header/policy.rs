@@ -1,0 +1,64 @@
+//! What the operator wants, checked once: which headers only the gateway may set, and what it sets them to.
+
+use super::injection::Injection;
+use super::name_pattern::NamePattern;
+use super::rendering::TooLarge;
+use crate::config::auth_header::{AuthHeaderConfig, Forward};
+use crate::config::{ConfigError, Warning};
+use crate::principal::Principal;
+
+/// The policy of the stage auth-header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    strip: Vec<NamePattern>,
+    inject: Vec<Injection>,
+    forward: Option<Forward>,
+}
+
+impl Policy {
+    /// The policy for a configuration, whose own place in the document is the empty path.
+    ///
+    /// # Errors
+    /// When a name is no header name or may not be changed, a claim is empty, or two injections set the same header.
+    pub fn compile(config: &AuthHeaderConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
+        let mut strip = Vec::with_capacity(config.strip.len());
+        for (index, pattern) in config.strip.iter().enumerate() {
+            strip.push(NamePattern::parse(pattern, &format!("strip[{index}]"))?);
+        }
+        let mut inject: Vec<Injection> = Vec::with_capacity(config.inject.len());
+        for (index, entry) in config.inject.iter().enumerate() {
+            let path = format!("inject[{index}]");
+            let injection = Injection::compile(entry, &path)?;
+            if let Some(first) = inject.iter().position(|earlier| earlier.owns(entry.header.as_bytes())) {
+                return Err(ConfigError::new(
+                    format!("{path}.header"),
+                    format!("`{}` is already set by inject[{first}]", entry.header),
+                )
+                .hint("letter case does not count in a name, and `_` and `-` are alike"));
+            }
+            inject.push(injection);
+        }
+        let forward = config.token.map(|token| token.forward);
+        let mut warnings = Vec::new();
+        if strip.is_empty() && inject.is_empty() && forward.is_none() {
+            warnings.push(Warning::new("", "strips and injects nothing"));
+        }
+        Ok((Self { strip, inject, forward }, warnings))
+    }
+
+    /// Whether the upstream gets the token, when the operator says so here.
+    #[must_use]
+    pub const fn forward(&self) -> Option<Forward> {
+        self.forward
+    }
+
+    /// Whether only the gateway may set a header of this name.
+    pub(super) fn owns(&self, name: &[u8]) -> bool {
+        self.strip.iter().any(|pattern| pattern.matches(name)) || self.inject.iter().any(|injection| injection.owns(name))
+    }
+
+    /// The headers for a caller: names with their values.
+    pub(super) fn injected(&self, principal: &Principal) -> Result<Vec<(&str, Vec<String>)>, TooLarge> {
+        self.inject.iter().map(|injection| Ok((injection.header(), injection.values(principal)?))).collect()
+    }
+}

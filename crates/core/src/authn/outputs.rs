@@ -1,0 +1,71 @@
+//! The headers that a `jwtRules` entry sets by itself, as Istio's does: `outputPayloadToHeader` and `outputClaimToHeaders`.
+//!
+//! A header named here belongs to the gateway on every path: what a client sends under its name is removed.
+
+use crate::auth_header::{NamePattern, TooLarge, render};
+use crate::config::ConfigError;
+use crate::config::auth_header::Format;
+use crate::config::jwt_auth::JwtRuleConfig;
+use crate::principal::Principal;
+
+/// The headers of one entry.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    payload: Option<Output<()>>,
+    claims: Vec<Output<String>>,
+}
+
+#[derive(Debug)]
+struct Output<T> {
+    header: String,
+    pattern: NamePattern,
+    what: T,
+}
+
+impl<T> Output<T> {
+    fn compile(header: &str, what: T, path: &str) -> Result<Self, ConfigError> {
+        Ok(Self { header: header.to_ascii_lowercase(), pattern: NamePattern::exact(header, path)?, what })
+    }
+}
+
+impl Outputs {
+    /// The outputs of the entry at `path`.
+    pub fn compile(config: &JwtRuleConfig, path: &str) -> Result<Self, ConfigError> {
+        let payload = config
+            .output_payload_to_header
+            .as_deref()
+            .map(|header| Output::compile(header, (), &format!("{path}.outputPayloadToHeader")))
+            .transpose()?;
+        let mut claims = Vec::new();
+        for (index, output) in config.output_claim_to_headers.iter().flatten().enumerate() {
+            let path = format!("{path}.outputClaimToHeaders[{index}]");
+            if output.claim.is_empty() {
+                return Err(ConfigError::new(format!("{path}.claim"), "is empty"));
+            }
+            claims.push(Output::compile(&output.header, output.claim.clone(), &format!("{path}.header"))?);
+        }
+        Ok(Self { payload, claims })
+    }
+
+    /// Whether only the gateway may set a header of this name.
+    pub fn owns(&self, name: &[u8]) -> bool {
+        self.payload.as_ref().is_some_and(|output| output.pattern.matches(name))
+            || self.claims.iter().any(|output| output.pattern.matches(name))
+    }
+
+    /// The headers for a verified token and its principal; a claim that the token does not have gives none.
+    pub fn values(&self, token: &[u8], principal: &Principal) -> Result<Vec<(String, String)>, TooLarge> {
+        let mut values = Vec::new();
+        if let Some(output) = &self.payload
+            && let Some(payload) = token.split(|byte| *byte == b'.').nth(1)
+        {
+            // The token's own base64url, which is how Envoy hands the payload on too.
+            values.push((output.header.clone(), String::from_utf8_lossy(payload).into_owned()));
+        }
+        for output in &self.claims {
+            let Some(claim) = principal.claim(&output.what) else { continue };
+            values.extend(render(claim, Format::Csv)?.into_iter().map(|value| (output.header.clone(), value)));
+        }
+        Ok(values)
+    }
+}

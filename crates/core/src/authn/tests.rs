@@ -1,0 +1,315 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::Variable;
+use crate::config::jwt_auth::JwtAuthConfig;
+use crate::decision::Effect;
+use crate::edits::Edit;
+use crate::headers::Headers;
+use crate::jose::Algorithm;
+use crate::jose::test_keys::{SECRET, TestKeys, authenticate};
+use crate::request::Request;
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+fn authn(config: &Value) -> Authn {
+    let config: JwtAuthConfig = crate::config::parse(config.to_string().as_bytes()).unwrap();
+    let environment = |_: &str| Variable::Set(String::from_utf8(SECRET.to_vec()).unwrap());
+    let (policy, keyrings) = Policy::compile(&config, None, &environment, &mut Vec::new()).unwrap();
+    Authn::new(policy, keyrings)
+}
+
+fn error(config: &Value) -> String {
+    let config: JwtAuthConfig = crate::config::parse(config.to_string().as_bytes()).unwrap();
+    let environment = |_: &str| Variable::Set(String::from_utf8(SECRET.to_vec()).unwrap());
+    Policy::compile(&config, None, &environment, &mut Vec::new()).unwrap_err().to_string()
+}
+
+fn exchange(path: &str, headers: &[(&str, &str)]) -> Exchange {
+    let pseudo = [(":method", "GET"), (":path", path), (":authority", "api.example.com")];
+    Exchange::new(Request::new(Headers::from_pairs(pseudo.into_iter().chain(headers.iter().copied()))), Some(NOW))
+}
+
+/// A shared-secret issuer `uaa` with one rule of each kind.
+fn config() -> Value {
+    json!({
+        "jwtRules": [{"name": "uaa", "issuer": "https://uaa", "secret": {"env": "S"}}],
+        "rules": [
+            {"name": "admin", "match": {"paths": ["/admin/**"]}, "require": {"roles": ["ADMIN"]}},
+            {"name": "write", "match": {"paths": ["/write"]}, "require": {"scopes": ["w", "x"]}},
+            {"name": "open", "match": {"paths": ["/open"]}, "access": "public"},
+            {"name": "maybe", "match": {"paths": ["/maybe"]}, "access": "optional"},
+            {"name": "closed", "match": {"paths": ["/closed"]}, "access": "denied"},
+        ],
+        "realm": "orders",
+    })
+}
+
+fn signed(claims: &Value) -> String {
+    authenticate(Algorithm::Hs256, SECRET, r#"{"alg":"HS256"}"#, &claims.to_string())
+}
+
+fn bearer(claims: &Value) -> String {
+    format!("Bearer {}", signed(claims))
+}
+
+fn valid() -> Value {
+    json!({"iss": "https://uaa", "sub": "alice", "exp": 1_700_000_100, "roles": ["USER"], "scope": "r w"})
+}
+
+fn with(mut claims: Value, name: &str, value: Value) -> Value {
+    claims[name] = value;
+    claims
+}
+
+#[test]
+fn decides_by_rule_and_token() {
+    let (good, expired) = (bearer(&valid()), bearer(&with(valid(), "exp", json!(1_699_999_000))));
+    let admin = bearer(&with(valid(), "roles", json!(["ADMIN"])));
+    let stranger = bearer(&with(valid(), "iss", json!("https://else")));
+    let cases: &[(&str, &str, Option<&str>, &str, &str)] = &[
+        ("no token", "/", None, "default", "token_missing"),
+        ("valid token", "/", Some(&good), "default", "token_valid"),
+        ("expired token", "/", Some(&expired), "default", "token_expired"),
+        ("issuer that is not known", "/", Some(&stranger), "default", "issuer_unknown"),
+        ("another scheme", "/", Some("Basic YTpi"), "default", "token_missing"),
+        ("nothing after the scheme", "/", Some("Bearer "), "default", "authorization_malformed"),
+        ("no token at all", "/", Some("Bearer abc"), "default", "token_malformed"),
+        ("role missing", "/admin/x", Some(&good), "admin", "role_missing"),
+        ("role there", "/admin/x", Some(&admin), "admin", "token_valid"),
+        ("role asked for behind a disguised path", "//admin/x", Some(&good), "admin", "role_missing"),
+        ("scope missing", "/write", Some(&good), "write", "scope_missing"),
+        ("public", "/open", None, "open", "public"),
+        ("public does not look at tokens", "/open", Some("Bearer abc"), "open", "public"),
+        ("optional without token", "/maybe", None, "maybe", "anonymous"),
+        ("optional with token", "/maybe", Some(&good), "maybe", "token_valid"),
+        ("optional with a bad token", "/maybe", Some(&expired), "maybe", "token_expired"),
+        ("optional with a token of an unknown issuer", "/maybe", Some(&stranger), "maybe", "issuer_unknown"),
+        ("denied", "/closed", Some(&good), "closed", "access_denied"),
+    ];
+    let mut stage = authn(&config());
+    for (case, path, authorization, rule, reason) in cases {
+        let headers: Vec<_> = authorization.iter().map(|value| ("authorization", *value)).collect();
+        let mut exchange = exchange(path, &headers);
+        let verdict = stage.on_request(&mut exchange, NOW);
+        let decision = exchange.decision.unwrap();
+        assert_eq!((&*decision.rule, &*decision.reason), (*rule, *reason), "{case}");
+        assert_eq!(decision.effect == Effect::Allow, verdict == Verdict::Continue, "{case}");
+        assert_eq!(decision.issuer.is_some(), exchange.identity.is_some(), "{case}");
+    }
+}
+
+#[test]
+fn challenge_names_the_scopes_of_the_rule() {
+    let mut exchange = exchange("/write", &[("authorization", &bearer(&valid()))]);
+    let verdict = authn(&config()).on_request(&mut exchange, NOW);
+    let Verdict::Refuse(refusal) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(refusal.scopes, ["w", "x"]);
+    assert_eq!(refusal.realm.as_deref(), Some("orders"));
+}
+
+#[test]
+fn a_token_without_iss_is_for_the_entry_without_issuer() {
+    let seed = json!({"jwtRules": [{"name": "seed", "secret": {"env": "S"}, "claims": {"roles": "auth"}}]});
+    let mut stage = authn(&seed);
+    let mut first = exchange("/", &[("authorization", &bearer(&json!({"sub": "2", "auth": "ROLE_USER", "exp": 1_700_000_100})))]);
+    assert_eq!(stage.on_request(&mut first, NOW), Verdict::Continue);
+    let principal = first.identity.unwrap().principal;
+    assert_eq!((&*principal.issuer, principal.subject.as_deref()), ("seed", Some("2")));
+    assert_eq!(principal.roles, ["ROLE_USER"]);
+
+    let mut other = exchange("/", &[("authorization", &bearer(&valid()))]);
+    stage.on_request(&mut other, NOW);
+    assert_eq!(other.decision.unwrap().reason, "issuer_unknown");
+
+    let mut strict = exchange("/", &[("authorization", &bearer(&json!({"sub": "2", "exp": 1_700_000_100})))]);
+    authn(&config()).on_request(&mut strict, NOW);
+    assert_eq!(strict.decision.unwrap().reason, "issuer_unknown");
+}
+
+#[test]
+fn a_token_is_taken_only_from_the_places_of_its_issuer() {
+    let two = json!({"jwtRules": [
+        {"issuer": "https://a", "secret": {"env": "S"}, "fromHeaders": [{"name": "x-token"}]},
+        {"issuer": "https://uaa", "secret": {"env": "S"}},
+    ]});
+    let token = signed(&valid());
+    let mut stage = authn(&two);
+    for (headers, reason) in [
+        (vec![("authorization", format!("Bearer {token}"))], "token_valid"),
+        (vec![("x-token", token.clone())], "issuer_unknown"),
+        (vec![("x-token", token.clone()), ("authorization", format!("Bearer {token}"))], "credentials_multiple"),
+    ] {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut exchange = exchange("/", &headers);
+        stage.on_request(&mut exchange, NOW);
+        assert_eq!(exchange.decision.unwrap().reason, reason, "{headers:?}");
+    }
+}
+
+#[test]
+fn keeps_the_token_from_the_upstream_unless_told_otherwise() {
+    for (forward, expected) in [(None, true), (Some(false), true), (Some(true), false)] {
+        let mut config = config();
+        if let Some(forward) = forward {
+            config["jwtRules"][0]["forwardOriginalToken"] = json!(forward);
+        }
+        let mut exchange = exchange("/", &[("authorization", &bearer(&valid()))]);
+        authn(&config).on_request(&mut exchange, NOW);
+        let removed = exchange.edits.iter().any(|edit| *edit == Edit::Remove("authorization".to_owned()));
+        assert_eq!(removed, expected);
+    }
+}
+
+#[test]
+fn output_headers_are_set_when_allowed_and_a_forged_one_never_passes() {
+    let mut config = config();
+    config["jwtRules"][0]["outputPayloadToHeader"] = json!("x-payload");
+    config["jwtRules"][0]["outputClaimToHeaders"] =
+        json!([{"header": "x-sub", "claim": "sub"}, {"header": "x-none", "claim": "none"}]);
+    let mut stage = authn(&config);
+    let token = bearer(&valid());
+
+    let mut allowed = exchange("/", &[("authorization", &token), ("X_Sub", "forged"), ("x-none", "forged")]);
+    stage.on_request(&mut allowed, NOW);
+    let edits: Vec<_> = allowed.edits.iter().cloned().collect();
+    assert_eq!(edits[..2], [Edit::Remove("x-none".into()), Edit::Remove("x_sub".into())]);
+    assert!(edits.contains(&Edit::Set("x-sub".into(), "alice".into())));
+    assert!(edits.contains(&Edit::Set("x-payload".into(), token.split('.').nth(1).unwrap().into())));
+    assert!(!edits.iter().any(|edit| matches!(edit, Edit::Set(name, _) if name == "x-none")));
+
+    for path in ["/open", "/closed", "/admin/x"] {
+        let mut other = exchange(path, &[("authorization", &token), ("X-Sub", "forged")]);
+        stage.on_request(&mut other, NOW);
+        assert!(other.edits.iter().any(|edit| *edit == Edit::Remove("x-sub".into())), "{path}");
+        assert!(!other.edits.iter().any(|edit| matches!(edit, Edit::Set(..))), "{path}");
+    }
+}
+
+#[test]
+fn a_verified_token_is_remembered_until_it_ends() {
+    let mut stage = authn(&config());
+    let token = bearer(&valid());
+    for (at, reason) in [(NOW, "token_valid"), (NOW, "token_valid"), (UnixTime::from_secs(1_700_000_161), "token_expired")] {
+        let mut exchange = exchange("/", &[("authorization", &token)]);
+        stage.on_request(&mut exchange, at);
+        assert_eq!(exchange.decision.unwrap().reason, reason);
+        assert_eq!(stage.verified.len(), usize::from(reason == "token_valid"));
+    }
+}
+
+mod fetched_keys {
+    use super::*;
+
+    fn stage() -> Authn {
+        authn(&json!({"jwtRules": [
+            {"issuer": "https://uaa", "jwksUri": "https://uaa/jwks"},
+            {"issuer": "https://other", "secret": {"env": "S"}},
+        ]}))
+    }
+
+    fn document(kid: &str) -> FetchOutcome {
+        let mut key = TestKeys::get().p256_jwk();
+        key["kid"] = json!(kid);
+        FetchOutcome::Answered { status: 200, body: json!({"keys": [key]}).to_string().into_bytes() }
+    }
+
+    fn ask(stage: &mut Authn, kid: &str, at: UnixTime) -> (Verdict, Option<String>) {
+        let token = TestKeys::get().sign(Algorithm::Es256, Some(kid), &valid());
+        let mut exchange = exchange("/", &[("authorization", &format!("Bearer {token}"))]);
+        let verdict = stage.on_request(&mut exchange, at);
+        (verdict, exchange.decision.map(|decision| decision.reason.into_owned()))
+    }
+
+    #[test]
+    fn a_request_waits_for_the_first_keys() {
+        let mut stage = stage();
+        assert_eq!(ask(&mut stage, "k1", NOW), (Verdict::Wait(FetchId(0)), None));
+        let fetches = stage.due_fetches(NOW);
+        assert_eq!(fetches.iter().map(|fetch| &*fetch.cluster).collect::<Vec<_>>(), ["outbound|443||uaa"]);
+        assert_eq!(ask(&mut stage, "k1", NOW).0, Verdict::Wait(FetchId(0)));
+        assert!(stage.due_fetches(NOW).is_empty(), "one fetch for all who wait");
+        stage.on_fetched(FetchId(0), document("k1"), NOW);
+        assert_eq!(ask(&mut stage, "k1", NOW).1.as_deref(), Some("token_valid"));
+    }
+
+    #[test]
+    fn without_keys_a_request_is_refused_and_other_issuers_are_not_affected() {
+        let mut stage = stage();
+        stage.due_fetches(NOW);
+        let (level, message) = stage.on_fetched(FetchId(0), FetchOutcome::Lost, NOW).unwrap();
+        assert_eq!((level, &*message), (LogLevel::Warn, "keys of https://uaa not fetched: no answer came"));
+        assert_eq!(ask(&mut stage, "k1", NOW).1.as_deref(), Some("keys_unavailable"));
+        let mut other = exchange("/", &[("authorization", &bearer(&with(valid(), "iss", json!("https://other"))))]);
+        assert_eq!(stage.on_request(&mut other, NOW), Verdict::Continue);
+    }
+
+    #[test]
+    fn an_unknown_kid_is_looked_up_once_and_known_ones_go_on() {
+        let mut stage = stage();
+        stage.due_fetches(NOW);
+        stage.on_fetched(FetchId(0), document("k1"), NOW);
+        let later = NOW.saturating_add(std::time::Duration::from_secs(61));
+        assert_eq!(ask(&mut stage, "k2", NOW).1.as_deref(), Some("key_unknown"));
+        assert_eq!(ask(&mut stage, "k2", later).0, Verdict::Wait(FetchId(0)));
+        assert_eq!(ask(&mut stage, "k1", later).1.as_deref(), Some("token_valid"));
+        assert_eq!(stage.due_fetches(later).len(), 1);
+        stage.on_fetched(FetchId(0), document("k2"), later);
+        assert_eq!(ask(&mut stage, "k2", later).1.as_deref(), Some("token_valid"));
+        assert_eq!(ask(&mut stage, "k1", later).1.as_deref(), Some("key_unknown"), "forgotten with its key");
+    }
+}
+
+#[test]
+fn refuses_configurations_that_cannot_work() {
+    let entry = |entry: Value| json!({"jwtRules": [entry]});
+    let cases = [
+        (
+            entry(json!({"secret": {"env": "S"}})),
+            "jwtRules[0]: has neither `issuer` nor `name`; `issuer` is the tokens' `iss`; \
+          tokens without `iss` need a `name` here",
+        ),
+        (
+            entry(json!({"issuer": "", "secret": {"env": "S"}})),
+            "jwtRules[0].issuer: is empty; leave it out, and give a `name`, \
+          when the tokens have no `iss`",
+        ),
+        (entry(json!({"issuer": "a"})), "jwtRules[0]: has no keys; give one of `jwks`, `jwksUri`, `secret`"),
+        (
+            entry(json!({"issuer": "a", "secret": {"env": "S"}, "jwksUri": "https://a"})),
+            "jwtRules[0]: has both `jwksUri` and `secret`; keys come from one place",
+        ),
+        (
+            entry(json!({"issuer": "a", "secret": {"env": "S"}, "refresh": "5m"})),
+            "jwtRules[0].refresh: has no effect without `jwksUri`; remove it",
+        ),
+        (
+            entry(json!({"issuer": "a", "jwks": "<html>"})),
+            "jwtRules[0].jwks: the key set is not JSON, or an object in it repeats a name",
+        ),
+        (
+            entry(json!({"issuer": "a", "jwksUri": "https://a", "algorithms": ["HS256"]})),
+            "jwtRules[0].algorithms[0]: `HS256` needs a shared secret, and keys at a URI are public; use `secret`, or an algorithm \
+          with a public key",
+        ),
+        (
+            entry(json!({"issuer": "a", "jwksUri": "https://a", "algorithms": ["RS265"]})),
+            "jwtRules[0].algorithms[0]: is not an algorithm that is supported; did you mean `RS256`?",
+        ),
+        (
+            entry(json!({"issuer": "a", "secret": {"env": "S"}, "clockSkew": "1h"})),
+            "jwtRules[0].clockSkew: is longer than 5 minutes; it is for clocks that differ a little, not for expired tokens",
+        ),
+        (
+            entry(json!({"issuer": "a", "secret": {"env": "S"}, "audiences": []})),
+            "jwtRules[0].audiences: is empty; leave it out to accept every audience",
+        ),
+        (
+            json!({"jwtRules": [{"issuer": "a", "secret": {"env": "S"}}, {"name": "b", "issuer": "a", "secret": {"env": "S"}}]}),
+            "jwtRules[1].issuer: jwtRules[0] is for the same issuer; put its keys into one key set",
+        ),
+    ];
+    for (config, expected) in cases {
+        assert_eq!(error(&config), expected);
+    }
+}

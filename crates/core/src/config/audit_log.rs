@@ -1,0 +1,107 @@
+//! The `auditLog` object as the operator writes it.
+
+use serde::Deserialize;
+
+use super::matching::MatchConfig;
+
+/// What is recorded, with which details, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditLogConfig {
+    /// The events, the first that matches names the request.
+    #[serde(default)]
+    pub events: Vec<EventConfig>,
+    /// What becomes of a request that no event matches.
+    #[serde(default)]
+    pub default: DefaultConfig,
+    /// The headers, parameters and claims that may stand in an event.
+    #[serde(default)]
+    pub include: IncludeConfig,
+    /// Where events go; default: `accesslog`.
+    pub sinks: Option<Vec<SinkConfig>>,
+}
+
+/// A named event.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EventConfig {
+    /// The name: the event's `action`.
+    pub name: String,
+    /// The requests that it is about; default: all.
+    pub r#match: Option<MatchConfig>,
+    /// What was acted on: text with `{path.NAME}` in it.
+    pub object: Option<String>,
+    /// Which of the requests are recorded; default: all.
+    #[serde(default = "always")]
+    pub record: Record,
+}
+
+const fn always() -> Record {
+    Record::Always
+}
+
+/// What becomes of a request that no event matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefaultConfig {
+    /// Which of the requests are recorded; default: the refused ones.
+    pub record: Record,
+}
+
+impl Default for DefaultConfig {
+    fn default() -> Self {
+        Self { record: Record::Denied }
+    }
+}
+
+/// Which requests are recorded, from few to many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Record {
+    /// None.
+    Never,
+    /// The refused ones.
+    Denied,
+    /// All.
+    Always,
+}
+
+/// The headers, parameters and claims that may stand in an event; nothing else leaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IncludeConfig {
+    /// Names of request headers.
+    #[serde(default)]
+    pub request_headers: Vec<String>,
+    /// Names of query parameters.
+    #[serde(default)]
+    pub query_params: Vec<String>,
+    /// Paths of claims in the token, joined by dots.
+    #[serde(default)]
+    pub claims: Vec<String>,
+}
+
+/// Where events go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SinkConfig {
+    /// The kind of sink.
+    pub r#type: SinkType,
+}
+
+/// A kind of sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum SinkType {
+    /// The filter state `portcullis.audit`, which the proxy's access log prints.
+    Accesslog,
+    /// One line in the proxy's own log.
+    Stdout,
+}

@@ -1,0 +1,23 @@
+//! The document of the bundle: one object per stage.
+
+use serde::Deserialize;
+
+use super::audit_log::AuditLogConfig;
+use super::auth_header::AuthHeaderConfig;
+use super::jwt_auth::JwtAuthConfig;
+use super::metrics::MetricsConfig;
+
+/// The document of the bundle. A stage whose object is left out does not run; authentication always does.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BundleConfig {
+    /// Who may do what.
+    pub jwt_auth: JwtAuthConfig,
+    /// What the upstream is told.
+    pub auth_header: Option<AuthHeaderConfig>,
+    /// What is recorded.
+    pub audit_log: Option<AuditLogConfig>,
+    /// What is counted.
+    pub metrics: Option<MetricsConfig>,
+}

@@ -1,0 +1,62 @@
+//! The `metrics` object as the operator writes it.
+
+use serde::Deserialize;
+
+/// What is counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// The labels of the request counter; default: all.
+    pub labels: Option<Vec<Label>>,
+    /// The histograms; default: all.
+    pub histograms: Option<Vec<Histogram>>,
+    /// How many series each metric may have before the label value `other` stands for the rest; default 2000.
+    pub max_series: Option<u32>,
+}
+
+/// A label of the request counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// The rule that decided.
+    Rule,
+    /// `allow`, `deny` or `error`.
+    Decision,
+    /// Why.
+    Reason,
+    /// The `jwtRules` entry that vouched for the caller.
+    Issuer,
+    /// The request's method.
+    Method,
+    /// The first digit of the response's status: `2xx`.
+    StatusClass,
+}
+
+impl Label {
+    /// Every label, in the order in which they stand by default.
+    pub const ALL: [Self; 6] = [Self::Rule, Self::Decision, Self::Reason, Self::Issuer, Self::Method, Self::StatusClass];
+
+    /// Its name, here and in Prometheus.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Decision => "decision",
+            Self::Reason => "reason",
+            Self::Issuer => "issuer",
+            Self::Method => "method",
+            Self::StatusClass => "status_class",
+        }
+    }
+}
+
+/// A histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Histogram {
+    /// The time from the request's headers to the end of the exchange, in milliseconds.
+    RequestDurationMs,
+}

@@ -1,0 +1,50 @@
+//! JSON Schemas of the types that read themselves from text.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::config::duration::DurationText;
+use crate::config::jwt_auth::Jwks;
+use crate::config::realm::Realm;
+
+impl JsonSchema for DurationText {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A duration as Go and Istio write it: `30s`, `1.5s`, `300ms`, `1h30m`.",
+            "type": "string",
+            "pattern": r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)(h|m|s|ms|us|µs|ns)(([0-9]+\.?[0-9]*|\.[0-9]+)(h|m|s|ms|us|µs|ns))*$",
+        })
+    }
+}
+
+impl JsonSchema for Jwks {
+    fn schema_name() -> Cow<'static, str> {
+        "Jwks".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A JSON Web Key Set (RFC 7517), as JSON text or as the object itself.",
+            "type": ["string", "object"],
+        })
+    }
+}
+
+impl JsonSchema for Realm {
+    fn schema_name() -> Cow<'static, str> {
+        "Realm".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Visible ASCII and spaces, without `\"` and `\\`.",
+            "type": "string",
+            "pattern": r#"^[ !#-\[\]-~]+$"#,
+        })
+    }
+}

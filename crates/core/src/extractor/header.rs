@@ -1,0 +1,60 @@
+//! A credential in a header: `Authorization: Bearer token` (RFC 9110 section 11.4, RFC 6750 section 2.1), or a header of its own.
+
+use super::Source;
+use crate::headers::Headers;
+use crate::rejection::Rejection;
+
+/// What a header's value is to a prefix.
+enum Credential<'a> {
+    /// Something else.
+    Other,
+    /// The right scheme with this after it.
+    Ours(&'a [u8]),
+}
+
+/// The token in the header `name` after `prefix`.
+pub(super) fn find<'a>(headers: &'a Headers, name: &'a str, prefix: &str) -> Result<Option<&'a [u8]>, Rejection> {
+    let Some(value) = headers.single(name).map_err(|_| Rejection::CredentialsMultiple)? else { return Ok(None) };
+    let value = value.trim_ascii();
+    let joined = |element: &[u8]| matches!(after_prefix(element.trim_ascii(), prefix), Credential::Ours(_));
+    if value.contains(&b',') && value.split(|byte| *byte == b',').any(joined) {
+        return Err(Rejection::CredentialsMultiple);
+    }
+    let Credential::Ours(token) = after_prefix(value, prefix) else { return Ok(None) };
+    if prefix.is_empty() && token.is_empty() {
+        return Ok(None);
+    }
+    let one_word = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
+    if !one_word && name.eq_ignore_ascii_case("authorization") {
+        return Err(Rejection::AuthorizationMalformed);
+    }
+    Ok(Some(token))
+}
+
+/// Whether another source fits the same header better: of `Bearer ` and nothing, `Bearer ` does.
+pub(super) fn has_longer_match(headers: &Headers, name: &str, prefix: &str, sources: &[Source]) -> bool {
+    let Ok(Some(value)) = headers.single(name) else { return false };
+    sources.iter().any(|source| match source {
+        Source::Header { name: other_name, prefix: other_prefix } => {
+            other_name.eq_ignore_ascii_case(name)
+                && other_prefix.len() > prefix.len()
+                && matches!(after_prefix(value.trim_ascii(), other_prefix), Credential::Ours(_))
+        }
+        Source::Param(_) | Source::Cookie(_) => false,
+    })
+}
+
+fn after_prefix<'a>(value: &'a [u8], prefix: &str) -> Credential<'a> {
+    let scheme = prefix.trim_ascii_end();
+    let Some((start, rest)) = value.split_at_checked(scheme.len()) else { return Credential::Other };
+    if !start.eq_ignore_ascii_case(scheme.as_bytes()) {
+        return Credential::Other;
+    }
+    let another_word = scheme.len() < prefix.len() && rest.first().is_some_and(u8::is_ascii_graphic);
+    if another_word { Credential::Other } else { Credential::Ours(without_leading_spaces(rest)) }
+}
+
+fn without_leading_spaces(bytes: &[u8]) -> &[u8] {
+    let first = bytes.iter().position(|byte| *byte != b' ').unwrap_or(bytes.len());
+    bytes.get(first..).unwrap_or_default()
+}

@@ -1,0 +1,27 @@
+//! Signed JSON Web Tokens in compact form (RFC 7515, RFC 7519): who signed one, and whether it holds here and now.
+//!
+//! A credential passes four steps, and each step is the only way to the next:
+//! [`Token::parse`] (well formed; what it says is not to be believed) → [`KeySet::verify`] (signed with a key of the issuer, by
+//! an algorithm that is allowed) → [`Verified`] → [`ClaimRules::check`] (for us, and now) → [`Accepted`].
+//! Claims come out of the last two only.
+//!
+//! Refused everywhere: unsigned and encrypted tokens, headers that ask for extensions (`crit`, `b64`, `zip`), repeated names in
+//! any JSON object, base64url with padding or stray bits, a `kid` that no key bears, an algorithm that does not fit the key.
+
+mod algorithm;
+mod claim_rules;
+mod claims;
+mod jwk;
+mod key_set;
+mod strict_json;
+mod token;
+mod verify;
+
+pub use algorithm::{Algorithm, AlgorithmSet};
+pub use claim_rules::{Accepted, ClaimRules, Validity};
+pub use jwk::SkipReason;
+pub use key_set::{KeySet, KeySetError, MIN_SECRET_BYTES, SkippedKey};
+pub use token::{MAX_TOKEN_BYTES, Token, Verified};
+
+#[cfg(test)]
+pub(crate) mod test_keys;

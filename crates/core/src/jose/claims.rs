@@ -1,0 +1,136 @@
+//! The claims of a token, with the registered ones (RFC 7519 section 4.1) held to their types.
+//!
+//! A claim that is present with the wrong type is refused, never skipped: a skipped `exp` would never pass.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::strict_json;
+use crate::rejection::Rejection;
+use crate::time::UnixTime;
+
+/// 9999-12-31T23:59:59Z, the latest time that a claim may name.
+const LATEST_SECONDS: u64 = 253_402_300_799;
+
+/// The claims as the token states them.
+pub(super) struct Claims {
+    /// All of them.
+    pub members: Map<String, Value>,
+    /// `exp`.
+    pub expires_at: Option<UnixTime>,
+    /// `nbf`.
+    pub not_before: Option<UnixTime>,
+    /// `iat`.
+    pub issued_at: Option<UnixTime>,
+    /// `aud`, as a list in both of its forms.
+    pub audiences: Vec<String>,
+}
+
+impl Claims {
+    /// Read the JSON of a token's second part.
+    ///
+    /// # Errors
+    /// [`Rejection::TokenMalformed`].
+    pub fn parse(json: &[u8]) -> Result<Self, Rejection> {
+        Self::read(json).ok_or(Rejection::TokenMalformed)
+    }
+
+    fn read(json: &[u8]) -> Option<Self> {
+        let members = strict_json::parse_object(json)?;
+        for name in ["iss", "sub", "jti", "nonce"] {
+            if members.get(name).is_some_and(|value| !value.is_string()) {
+                return None;
+            }
+        }
+        let time = |name: &str| members.get(name).map(numeric_date).map_or(Some(None), |time| time.map(Some));
+        let (expires_at, not_before, issued_at) = (time("exp")?, time("nbf")?, time("iat")?);
+        let audiences = members.get("aud").map_or(Some(Vec::new()), audiences)?;
+        Some(Self { members, expires_at, not_before, issued_at, audiences })
+    }
+
+    /// A claim that is text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.members.get(name)?.as_str()
+    }
+}
+
+/// A NumericDate (RFC 7519 section 2): a number of seconds, fractions allowed.
+fn numeric_date(value: &Value) -> Option<UnixTime> {
+    let since_epoch = match value.as_u64() {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => Duration::try_from_secs_f64(value.as_f64()?).ok()?,
+    };
+    (since_epoch <= Duration::from_secs(LATEST_SECONDS)).then(|| UnixTime::from_epoch(since_epoch))
+}
+
+fn audiences(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(audience) => Some(vec![audience.clone()]),
+        Value::Array(audiences) => audiences.iter().map(|audience| audience.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_times_with_and_without_fractions() {
+        let cases = [
+            ("0", Duration::ZERO),
+            ("1700000000", Duration::from_secs(1_700_000_000)),
+            ("1700000000.5", Duration::from_millis(1_700_000_000_500)),
+            ("1.7e9", Duration::from_secs(1_700_000_000)),
+            ("253402300799", Duration::from_secs(LATEST_SECONDS)),
+        ];
+        for (text, expected) in cases {
+            let claims = Claims::parse(format!(r#"{{"exp":{text}}}"#).as_bytes()).ok().unwrap();
+            assert_eq!(claims.expires_at, Some(UnixTime::from_epoch(expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_registered_claims_of_another_type() {
+        let cases = [
+            r#"{"exp":"1700000000"}"#,
+            r#"{"exp":null}"#,
+            r#"{"exp":true}"#,
+            r#"{"exp":[1700000000]}"#,
+            r#"{"exp":-1}"#,
+            r#"{"exp":-0.5}"#,
+            r#"{"exp":1e308}"#,
+            r#"{"exp":1e999}"#,
+            r#"{"exp":253402300800}"#,
+            r#"{"exp":253402300799.5}"#,
+            r#"{"exp":18446744073709551616}"#,
+            r#"{"nbf":"0"}"#,
+            r#"{"iat":{}}"#,
+            r#"{"iss":1}"#,
+            r#"{"iss":["a"]}"#,
+            r#"{"sub":null}"#,
+            r#"{"jti":7}"#,
+            r#"{"aud":null}"#,
+            r#"{"aud":{"a":1}}"#,
+            r#"{"aud":["a",1]}"#,
+            r#"{"sub":"a","sub":"b"}"#,
+            r#"{"realm":{"roles":[],"roles":["admin"]}}"#,
+            "[]",
+            "\"text\"",
+            "",
+        ];
+        for json in cases {
+            assert_eq!(Claims::parse(json.as_bytes()).err(), Some(Rejection::TokenMalformed), "{json}");
+        }
+    }
+
+    #[test]
+    fn reads_both_forms_of_aud() {
+        let audiences = |json: &str| Claims::parse(json.as_bytes()).ok().unwrap().audiences;
+        assert_eq!(audiences(r#"{"aud":"a"}"#), ["a"]);
+        assert_eq!(audiences(r#"{"aud":["a","b"]}"#), ["a", "b"]);
+        assert!(audiences("{}").is_empty());
+        assert!(audiences(r#"{"aud":[]}"#).is_empty());
+    }
+}

@@ -1,0 +1,114 @@
+//! JSON that every reader understands alike: an object that repeats a name is refused at any depth (RFC 7519 section 4).
+//!
+//! Nesting ends at the 128 levels of `serde_json`.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// The JSON value in `bytes`; `None` when it is not one, or when an object in it repeats a name.
+pub(super) fn parse(bytes: &[u8]) -> Option<Value> {
+    serde_json::from_slice::<Strict>(bytes).ok().map(|strict| strict.0)
+}
+
+/// The JSON object in `bytes`; `None` for anything else.
+pub(super) fn parse_object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    match parse(bytes)? {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
+}
+
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Strict;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Strict, E> {
+        Ok(Strict(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Strict, E> {
+        Ok(Strict(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Strict, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Strict(value)) = items.next_element()? {
+            values.push(value);
+        }
+        Ok(Strict(values.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Strict, A::Error> {
+        let mut values = Map::new();
+        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
+            if values.insert(name, value).is_some() {
+                return Err(A::Error::custom("repeated name"));
+            }
+        }
+        Ok(Strict(values.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_serde_json_reads() {
+        let text = r#"{"a": [1, -2, 3.5, 18446744073709551615], "b": {"c": null, "d": true}, "e": "é\n"}"#;
+        assert_eq!(parse(text.as_bytes()), Some(serde_json::from_str(text).unwrap()));
+    }
+
+    #[test]
+    fn refuses_repeated_names_at_any_depth_and_in_any_spelling() {
+        for text in [r#"{"a":1,"a":1}"#, r#"{"x":[{"b":{"a":1,"a":2}}]}"#, r#"{"exp":1,"\u0065xp":2}"#] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+        assert!(parse(br#"{"a":{"a":1},"b":{"a":1}}"#).is_some());
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_json_value() {
+        let deep = "[".repeat(10_000);
+        for text in ["", "{", "{} {}", "\u{feff}{}", "{\"a\":1e999}", "{\"a\":\"\\ud800\"}", deep.as_str()] {
+            assert_eq!(parse(text.as_bytes()), None);
+        }
+        assert_eq!(parse(b"\"\xff\""), None);
+        assert_eq!(parse_object(b"[]"), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! Keys for tests, generated once per run, and tokens signed with them.
+
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jwt_simple::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::algorithm::Algorithm;
+
+static KEYS: LazyLock<TestKeys> = LazyLock::new(|| TestKeys {
+    rsa: RS256KeyPair::generate(2048).unwrap(),
+    p256: ES256KeyPair::generate(),
+    p384: ES384KeyPair::generate(),
+    ed25519: Ed25519KeyPair::generate(),
+});
+
+/// A secret for tests; long enough for every hash.
+pub(crate) const SECRET: &[u8] = b"a secret for tests, as long as the longest hash: 64 bytes of it.";
+
+pub(crate) struct TestKeys {
+    rsa: RS256KeyPair,
+    p256: ES256KeyPair,
+    p384: ES384KeyPair,
+    ed25519: Ed25519KeyPair,
+}
+
+impl TestKeys {
+    pub(crate) fn get() -> &'static Self {
+        &KEYS
+    }
+
+    /// A token of the asymmetric algorithm.
+    pub(crate) fn sign(&self, algorithm: Algorithm, kid: Option<&str>, claims: &Value) -> String {
+        let claims = custom(claims);
+        let der = || self.rsa.to_der().unwrap();
+        macro_rules! sign {
+            ($key:expr) => {{
+                let key = $key;
+                match kid {
+                    Some(kid) => key.with_key_id(kid).sign(claims).unwrap(),
+                    None => key.sign(claims).unwrap(),
+                }
+            }};
+        }
+        match algorithm {
+            Algorithm::Rs256 => sign!(RS256KeyPair::from_der(&der()).unwrap()),
+            Algorithm::Rs384 => sign!(RS384KeyPair::from_der(&der()).unwrap()),
+            Algorithm::Rs512 => sign!(RS512KeyPair::from_der(&der()).unwrap()),
+            Algorithm::Es256 => sign!(ES256KeyPair::from_bytes(&self.p256.to_bytes()).unwrap()),
+            Algorithm::Es384 => sign!(ES384KeyPair::from_bytes(&self.p384.to_bytes()).unwrap()),
+            Algorithm::EdDsa => sign!(Ed25519KeyPair::from_bytes(&self.ed25519.to_bytes()).unwrap()),
+            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => panic!("signed with a secret"),
+        }
+    }
+
+    pub(crate) fn rsa_jwk(&self) -> Value {
+        let key = self.rsa.public_key().to_components();
+        json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(key.n), "e": URL_SAFE_NO_PAD.encode(key.e)})
+    }
+
+    pub(crate) fn rsa_public_pem(&self) -> String {
+        self.rsa.public_key().to_pem().unwrap()
+    }
+
+    pub(crate) fn rsa_public_der(&self) -> Vec<u8> {
+        self.rsa.public_key().to_der().unwrap()
+    }
+
+    pub(crate) fn p256_jwk(&self) -> Value {
+        elliptic_jwk("P-256", &self.p256.public_key().public_key().to_bytes_uncompressed())
+    }
+
+    pub(crate) fn p384_jwk(&self) -> Value {
+        elliptic_jwk("P-384", &self.p384.public_key().public_key().to_bytes_uncompressed())
+    }
+
+    pub(crate) fn ed25519_jwk(&self) -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(self.ed25519.public_key().to_bytes())})
+    }
+}
+
+fn custom(claims: &Value) -> JWTClaims<Map<String, Value>> {
+    let mut built = Claims::with_custom_claims(claims.as_object().unwrap().clone(), Duration::from_secs(0));
+    (built.issued_at, built.expires_at, built.invalid_before) = (None, None, None);
+    built
+}
+
+fn elliptic_jwk(curve: &str, point: &[u8]) -> Value {
+    let (x, y) = point[1..].split_at(point.len() / 2);
+    json!({"kty": "EC", "crv": curve, "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
+}
+
+pub(crate) fn oct_jwk(secret: &[u8]) -> Value {
+    json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret)})
+}
+
+/// The JWK with a `kid`.
+pub(crate) fn named(mut jwk: Value, kid: &str) -> Value {
+    jwk["kid"] = kid.into();
+    jwk
+}
+
+/// A JWKS document.
+pub(crate) fn jwks(keys: &[Value]) -> Vec<u8> {
+    json!({"keys": keys}).to_string().into_bytes()
+}
+
+/// A token with exactly this header and these claims, authenticated by a secret.
+pub(crate) fn authenticate(algorithm: Algorithm, secret: &[u8], header: &str, claims: &str) -> String {
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let tag = match algorithm {
+        Algorithm::Hs384 => HS384Key::from_bytes(secret).authentication_tag(signed.as_bytes()),
+        Algorithm::Hs512 => HS512Key::from_bytes(secret).authentication_tag(signed.as_bytes()),
+        _ => HS256Key::from_bytes(secret).authentication_tag(signed.as_bytes()),
+    };
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+}

@@ -1,0 +1,224 @@
+//! A token before and after its signature was verified.
+//!
+//! Parsing refuses, in this order: more than [`MAX_TOKEN_BYTES`]; anything but three non-empty parts of strict base64url; a
+//! header that is not an object with a known `alg`, or that asks for more than this crate does; claims of the wrong type.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::algorithm::Algorithm;
+use super::claims::Claims;
+use super::strict_json;
+use crate::rejection::Rejection;
+
+/// The longest token that is looked at.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// Header parameters that change how a token is to be read. `jwk` is among them because jwt-simple cannot read a header that
+/// holds one; the keys that a token names or brings (`jku`, `x5u`, `x5c`) are otherwise not looked at.
+const REFUSED_PARAMETERS: [&str; 5] = ["crit", "b64", "zip", "enc", "jwk"];
+
+/// A well-formed token. Nobody has vouched for what it says.
+pub struct Token<'a> {
+    text: &'a str,
+    algorithm: Algorithm,
+    key_id: Option<String>,
+    media_type: Option<String>,
+    claims: Claims,
+}
+
+impl<'a> Token<'a> {
+    /// Read a token in compact form (RFC 7515 section 7.1).
+    ///
+    /// # Errors
+    /// [`Rejection::TokenTooLarge`], [`Rejection::TokenMalformed`], and [`Rejection::AlgorithmNotAllowed`] for an `alg` that is
+    /// not an [`Algorithm`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
+        if bytes.len() > MAX_TOKEN_BYTES {
+            return Err(Rejection::TokenTooLarge);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| Rejection::TokenMalformed)?;
+        let mut parts = text.split('.');
+        let (Some(header), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return Err(Rejection::TokenMalformed);
+        };
+        let (header, claims) = (decode(header)?, decode(claims)?);
+        decode(signature)?;
+
+        let header = strict_json::parse_object(&header).ok_or(Rejection::TokenMalformed)?;
+        if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
+            return Err(Rejection::TokenMalformed);
+        }
+        let algorithm = text_parameter(&header, "alg")?.ok_or(Rejection::TokenMalformed)?;
+        let algorithm = Algorithm::parse(&algorithm).ok_or(Rejection::AlgorithmNotAllowed)?;
+        let key_id = text_parameter(&header, "kid")?;
+        let media_type = text_parameter(&header, "typ")?;
+        Ok(Self { text, algorithm, key_id, media_type, claims: Claims::parse(&claims)? })
+    }
+
+    /// The `iss` that the token claims: good for choosing the keys that may vouch for it, and for nothing else.
+    #[must_use]
+    pub fn unverified_issuer(&self) -> Option<&str> {
+        self.claims.text("iss")
+    }
+
+    /// The algorithm that the token claims to be signed by.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(super) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    pub(super) fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    pub(super) fn media_type(&self) -> Option<&str> {
+        self.media_type.as_deref()
+    }
+
+    /// The claims of this token. Only for the place that has just verified its signature.
+    pub(super) fn into_verified(self) -> Verified {
+        Verified { claims: self.claims, media_type: self.media_type }
+    }
+}
+
+impl fmt::Debug for Token<'_> {
+    /// Names the algorithm only: a token is a credential and must not reach a log.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Token").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+/// The claims of a token whose signature is valid. Whether they hold here and now is for
+/// [`ClaimRules`](super::ClaimRules) to say.
+pub struct Verified {
+    pub(super) claims: Claims,
+    pub(super) media_type: Option<String>,
+}
+
+impl Verified {
+    /// All claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Map<String, Value> {
+        &self.claims.members
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Verified").finish_non_exhaustive()
+    }
+}
+
+/// The bytes of a non-empty part.
+fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
+    match URL_SAFE_NO_PAD.decode(part) {
+        Ok(bytes) if !bytes.is_empty() => Ok(bytes),
+        _ => Err(Rejection::TokenMalformed),
+    }
+}
+
+fn text_parameter(header: &Map<String, Value>, name: &str) -> Result<Option<String>, Rejection> {
+    match header.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Rejection::TokenMalformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(text: &str) -> String {
+        URL_SAFE_NO_PAD.encode(text)
+    }
+
+    fn outcome(token: &str) -> Result<Algorithm, Rejection> {
+        Token::parse(token.as_bytes()).map(|token| token.algorithm())
+    }
+
+    #[test]
+    fn holds_headers_to_their_form() {
+        let cases = [
+            (r#"{"alg":"RS256"}"#, Ok(Algorithm::Rs256)),
+            (r#"{"alg":"EdDSA","kid":"../../etc/passwd'; DROP","typ":"JWT","cty":"x"}"#, Ok(Algorithm::EdDsa)),
+            (r#"{"alg":"ES256","jku":"https://evil.example","x5u":"https://evil.example","x5c":["MII"]}"#, Ok(Algorithm::Es256)),
+            (r#"{"alg":"none"}"#, Err(Rejection::AlgorithmNotAllowed)),
+            (r#"{"alg":"None"}"#, Err(Rejection::AlgorithmNotAllowed)),
+            (r#"{"alg":""}"#, Err(Rejection::AlgorithmNotAllowed)),
+            (r#"{"alg":"rs256"}"#, Err(Rejection::AlgorithmNotAllowed)),
+            (r#"{"alg":"PS256"}"#, Err(Rejection::AlgorithmNotAllowed)),
+            (r#"{"alg":null}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":["RS256"]}"#, Err(Rejection::TokenMalformed)),
+            ("{}", Err(Rejection::TokenMalformed)),
+            (r#"["RS256"]"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","alg":"HS256"}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","kid":7}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","kid":null}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","typ":1}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","crit":["exp"],"exp":1}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","crit":[]}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","b64":false}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","b64":true}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","zip":"DEF"}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","enc":"A256GCM"}"#, Err(Rejection::TokenMalformed)),
+            (r#"{"alg":"RS256","jwk":{"kty":"RSA"}}"#, Err(Rejection::TokenMalformed)),
+        ];
+        for (header, expected) in cases {
+            let token = format!("{}.{}.{}", encode(header), encode("{}"), encode("signature"));
+            assert_eq!(outcome(&token), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn holds_the_compact_form_to_its_letter() {
+        let (header, claims, signature) = (encode(r#"{"alg":"RS256"}"#), encode("{}"), "AQAB");
+        assert!(outcome(&format!("{header}.{claims}.{signature}")).is_ok());
+        let cases = [
+            String::new(),
+            "..".to_owned(),
+            header.clone(),
+            format!("{header}.{claims}"),
+            format!("{header}.{claims}."),
+            format!("{header}..{signature}"),
+            format!(".{claims}.{signature}"),
+            format!("{header}.{claims}.{signature}."),
+            format!("{header}.{claims}.{signature}.{signature}.{signature}"),
+            format!(" {header}.{claims}.{signature}"),
+            format!("{header}.{claims}.{signature}\n"),
+            format!("{header}.{claims}.AQ AB"),
+            format!("{header}.{claims}.AQ="),
+            format!("{header}.{claims}.AQ=="),
+            format!("{header}.{claims}.AR"),
+            format!("{header}.{claims}.A"),
+            format!("{header}.{claims}.AQ+/"),
+            format!("{header}.{claims}.AQ%41"),
+            format!("{header}.{}.{signature}", encode("not json")),
+            format!("{header}.{}.{signature}", encode(&format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000)))),
+        ];
+        for token in cases {
+            assert_eq!(outcome(&token), Err(Rejection::TokenMalformed), "{token}");
+        }
+        assert_eq!(Token::parse(b"\xff.\xfe.\x00").err(), Some(Rejection::TokenMalformed));
+    }
+
+    #[test]
+    fn refuses_a_long_token_by_its_length_alone() {
+        assert_eq!(Token::parse(&vec![b'.'; MAX_TOKEN_BYTES + 1]).err(), Some(Rejection::TokenTooLarge));
+        assert_eq!(Token::parse(&vec![b'.'; MAX_TOKEN_BYTES]).err(), Some(Rejection::TokenMalformed));
+    }
+
+    #[test]
+    fn does_not_show_a_credential() {
+        let token = format!("{}.{}.AQAB", encode(r#"{"alg":"RS256"}"#), encode(r#"{"sub":"alice"}"#));
+        assert_eq!(format!("{:?}", Token::parse(token.as_bytes()).unwrap()), "Token { algorithm: Rs256, .. }");
+    }
+}

@@ -1,0 +1,232 @@
+use serde_json::json;
+
+use super::*;
+use crate::headers::Headers;
+
+fn matcher(config: &serde_json::Value) -> Result<Matcher, String> {
+    let config = crate::config::parse(config.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    Matcher::compile(&config, "match").map_err(|error| error.to_string())
+}
+
+fn request(method: &str, host: &str, path: &str) -> Request {
+    Request::new(Headers::from_pairs([(":method", method), (":authority", host), (":path", path)]))
+}
+
+/// The readings in which a template matches a path: `E`xact, `B`road, `L`enient.
+fn readings(config: &serde_json::Value, request: &Request) -> String {
+    let matcher = matcher(config).unwrap();
+    [(Reading::Exact, 'E'), (Reading::Broad, 'B'), (Reading::Lenient, 'L')]
+        .into_iter()
+        .filter(|(reading, _)| matcher.matches(request, None, *reading).is_some())
+        .map(|(_, letter)| letter)
+        .collect()
+}
+
+#[test]
+fn templates_match_whole_segments() {
+    for (template, path, expected) in [
+        ("/", "/", "EBL"),
+        ("/", "/a", ""),
+        ("/orders", "/orders", "EBL"),
+        ("/orders", "/orders/", "BL"),
+        ("/orders/", "/orders/", "EBL"),
+        ("/orders/", "/orders", "BL"),
+        ("/orders", "/orders/7", ""),
+        ("/orders", "/order", ""),
+        ("/orders", "/ordersx", ""),
+        ("/orders", "/Orders", ""),
+        ("/orders", "/orders?x=/public", "EBL"),
+        ("/orders/*", "/orders/7", "EBL"),
+        ("/orders/*", "/orders/7/", "BL"),
+        ("/orders/*", "/orders", ""),
+        ("/orders/*", "/orders/", ""),
+        ("/orders/*", "/orders/7/8", ""),
+        ("/orders/{id}", "/orders/7", "EBL"),
+        ("/orders/{id}", "/orders/", ""),
+        ("/orders/{id}/approve", "/orders/7/approve", "EBL"),
+        ("/orders/{id}/approve", "/orders//approve", ""),
+        ("/a/**", "/a", "EBL"),
+        ("/a/**", "/a/", "EBL"),
+        ("/a/**", "/a/b/c", "EBL"),
+        ("/a/**", "/ab", ""),
+        ("/a/**", "/b", ""),
+        ("/**", "/", "EBL"),
+        ("/**", "/a/b", "EBL"),
+        ("/**", "//a", "L"),
+        ("/admin", "/%61dmin", "EBL"),
+        ("/admin", "/a/../admin", "EBL"),
+        ("/admin", "//admin", "L"),
+        ("/admin", "/a/..%2fadmin", "L"),
+        ("/admin", "/admin;x=1", "L"),
+        ("/admin", "/%2561dmin", "L"),
+        ("/admin", "/admin%00", "L"),
+        ("/admin", "\\admin", "L"),
+        ("/jobs/x:cancel", "/jobs/x:cancel", "EBL"),
+        ("/jobs/x:cancel", "/jobs/x%3Acancel", "BL"),
+        ("/caf%C3%A9", "/caf\u{e9}", "EBL"),
+        ("/admin", "*", ""),
+        ("/**", "*", "BL"),
+    ] {
+        let found = readings(&json!({"paths": [template]}), &request("GET", "h", path));
+        assert_eq!(found, expected, "{template} on {path}");
+    }
+}
+
+#[test]
+fn hosts_and_methods_match() {
+    for (config, method, host, expected) in [
+        (json!({"hosts": ["api.example.com"]}), "GET", "API.Example.com.:443", "EBL"),
+        (json!({"hosts": ["API.example.com"]}), "GET", "api.example.com", "EBL"),
+        (json!({"hosts": ["api.example.com"]}), "GET", "xapi.example.com", ""),
+        (json!({"hosts": ["*.example.com"]}), "GET", "api.example.com", "EBL"),
+        (json!({"hosts": ["*.example.com"]}), "GET", "a.b.example.com", "EBL"),
+        (json!({"hosts": ["*.example.com"]}), "GET", "example.com", ""),
+        (json!({"hosts": ["*.example.com"]}), "GET", ".example.com", ""),
+        (json!({"hosts": ["*.example.com"]}), "GET", "evil-example.com", ""),
+        (json!({"hosts": ["*.example.com"]}), "GET", "api.example.com.evil.com", ""),
+        (json!({"hosts": ["a", "b"]}), "GET", "b", "EBL"),
+        (json!({"hosts": ["a"]}), "GET", "user@a", "L"),
+        (json!({"hosts": ["[::1]"]}), "GET", "[::1]:80", "EBL"),
+        (json!({"methods": ["POST"]}), "POST", "h", "EBL"),
+        (json!({"methods": ["POST"]}), "post", "h", "BL"),
+        (json!({"methods": ["POST"]}), "PoSt", "h", "BL"),
+        (json!({"methods": ["POST"]}), "POSTX", "h", ""),
+        (json!({"methods": ["POST"]}), "P\u{e9}", "h", "L"),
+        (json!({"methods": ["GET", "POST"], "hosts": ["a"]}), "GET", "b", ""),
+        (json!({"methods": ["GET"], "hosts": ["a"], "paths": ["/b"]}), "GET", "a", ""),
+    ] {
+        assert_eq!(readings(&config, &request(method, host, "/")), expected, "{config} on {method} {host}");
+    }
+}
+
+#[test]
+fn routes_match_by_their_exact_name() {
+    let matcher = matcher(&json!({"routes": ["orders", "carts"]})).unwrap();
+    assert!(matcher.needs_route_name());
+    let request = request("GET", "h", "/");
+    for (route, expected) in
+        [(Some("orders"), true), (Some("carts"), true), (Some("Orders"), false), (Some(""), false), (None, false)]
+    {
+        for reading in [Reading::Exact, Reading::Broad, Reading::Lenient] {
+            assert_eq!(matcher.matches(&request, route, reading).is_some(), expected, "{route:?}");
+        }
+    }
+}
+
+#[test]
+fn absent_match_is_everything() {
+    let matcher = Matcher::default();
+    assert!(matcher.is_everything() && !matcher.needs_route_name());
+    assert!(matcher.matches(&request("GET", "h", "/a"), None, Reading::Exact).is_some());
+    assert!(matcher.matches(&request("OPTIONS", "h", "*"), None, Reading::Exact).is_none());
+    assert!(matcher.matches(&Request::default(), None, Reading::Broad).is_some());
+}
+
+#[test]
+fn parameters_have_the_values_of_their_segments() {
+    let matcher = matcher(&json!({"paths": ["/orders/{orderId}/items/{item}", "/o/{orderId}"]})).unwrap();
+    assert_eq!(matcher.parameters(), ["orderId"]);
+    for (path, order, item) in [
+        ("/orders/7/items/a%20b", Some("7"), Some("a%20b")),
+        ("/orders/%37/items/x?y", Some("7"), Some("x")),
+        ("/o/7", Some("7"), None),
+        ("/o/7/", Some("7"), None),
+        ("//o//7", Some("7"), None),
+    ] {
+        let request = request("GET", "h", path);
+        let parameters = matcher.matches(&request, None, Reading::Lenient).unwrap();
+        assert_eq!((parameters.get("orderId"), parameters.get("item")), (order, item), "{path}");
+    }
+}
+
+#[test]
+fn refuses_patterns_that_cannot_be_meant() {
+    for (config, expected) in [
+        (json!({}), "match: is empty; leave `match` out to match every request"),
+        (json!({"paths": []}), "match.paths: is empty, so nothing would match; leave it out to match everything"),
+        (json!({"hosts": []}), "match.hosts: is empty, so nothing would match; leave it out to match everything"),
+        (json!({"headers": []}), "headers: unknown key; known keys: `hosts`, `paths`, `methods`, `routes`"),
+        (json!({"path": ["/"]}), "path: unknown key; did you mean `paths`?"),
+        (json!({"hosts": ["*"]}), "match.hosts[0]: is `*`; leave `hosts` out to match every host"),
+        (json!({"hosts": ["https://a"]}), "match.hosts[0]: is a URL; write the host name alone"),
+        (json!({"hosts": ["a/b"]}), "match.hosts[0]: is a URL; write the host name alone"),
+        (
+            json!({"hosts": ["a", "api.*.com"]}),
+            "match.hosts[1]: has a `*` that is not its first label; write `*.example.com` for every host below example.com",
+        ),
+        (
+            json!({"hosts": ["*example.com"]}),
+            "match.hosts[0]: has a `*` that is not its first label; write `*.example.com` for every host below example.com",
+        ),
+        (
+            json!({"hosts": ["a:80"]}),
+            "match.hosts[0]: has a port or a trailing dot; write the host name alone; every port is matched",
+        ),
+        (json!({"hosts": ["b\u{fc}cher.de"]}), "match.hosts[0]: is not ASCII; write an international name in its `xn--` form"),
+        (json!({"hosts": [""]}), "match.hosts[0]: is not a host name; write for example `api.example.com` or `*.example.com`"),
+        (json!({"hosts": ["a b"]}), "match.hosts[0]: is not a host name; write for example `api.example.com` or `*.example.com`"),
+        (json!({"methods": ["*"]}), "match.methods[0]: is `*`; leave `methods` out to match every method"),
+        (json!({"methods": ["GET", "post"]}), "match.methods[1]: is not in upper case; write `POST`"),
+        (json!({"methods": ["GET "]}), "match.methods[0]: is not a method; write for example `GET`"),
+        (json!({"methods": [""]}), "match.methods[0]: is not a method; write for example `GET`"),
+        (json!({"routes": [""]}), "match.routes[0]: is empty; write the `name` of a route"),
+    ] {
+        assert_eq!(matcher(&config), Err(expected.to_owned()), "{config}");
+    }
+}
+
+#[test]
+fn refuses_templates_that_cannot_be_meant() {
+    let brace = "has a brace inside a segment; a parameter is a whole segment: `/orders/{orderId}`";
+    let name =
+        "has a parameter whose name is not one; a name begins with a letter or `_`, and holds letters, digits, `_` and `-`";
+    let star = "has a `*` inside a segment; `*` stands for one whole segment, `**` at the end for the rest";
+    let rest = "has a `**` that is not its last segment; `**` stands for the rest of the path";
+    let slash = "does not begin with `/`; write for example `/orders/{orderId}`; `/**` matches every path";
+    let query = "has a query or a fragment; a path is matched without them";
+    let empty = "has an empty segment; a path with `//` is ambiguous and matches no template";
+    let never = "would never match a path in its normal spelling; ";
+    let ambiguous = format!("{never}`\\`, `;`, `%2F` and the like make a path ambiguous, which only the default is for");
+    let dots = format!("{never}`.` and `..` are resolved before a path is matched");
+    for (template, expected) in [
+        ("", slash),
+        ("orders", slash),
+        ("*", slash),
+        ("**", slash),
+        ("https://h/orders", slash),
+        ("/orders?x=1", query),
+        ("/orders#top", query),
+        ("//orders", empty),
+        ("/orders//x", empty),
+        ("/orders//**", empty),
+        ("/a/**/b", rest),
+        ("/**/", rest),
+        ("/a*", star),
+        ("/a**", star),
+        ("/.*", star),
+        ("/*.png", star),
+        ("/{id", brace),
+        ("/id}", brace),
+        ("/{a}{b}", name),
+        ("/x{id}", brace),
+        ("/{}", name),
+        ("/{a=**}", name),
+        ("/{7}", name),
+        ("/:id/x", "has a segment that begins with `:`; a parameter is written `{id}`"),
+        ("/{id}/x/{id}", "has two parameters of one name; give the second `{id}` another name"),
+        ("/a/../b", &dots),
+        ("/a/.", &dots),
+        ("/a%2Fb", &ambiguous),
+        ("/a;b", &ambiguous),
+        ("/a\\b", &ambiguous),
+        ("/a%", &ambiguous),
+        ("/a%252e", &ambiguous),
+        ("/%61dmin", "would never match a path in its normal spelling; write the segment as `admin`"),
+        ("/a b", "would never match a path in its normal spelling; write the segment as `a%20b`"),
+        ("/a%3a", "would never match a path in its normal spelling; write the segment as `a%3A`"),
+        ("/caf\u{e9}", "would never match a path in its normal spelling; write the segment as `caf%C3%A9`"),
+    ] {
+        let found = matcher(&json!({"paths": ["/", template]}));
+        assert_eq!(found, Err(format!("match.paths[1]: {expected}")), "{template}");
+    }
+}

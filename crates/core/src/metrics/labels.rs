@@ -1,0 +1,106 @@
+//! The labels of a request, and how they stand in the name of a metric.
+//!
+//! The proxy's metrics have names only, so labels are written into them: `portcullis_requests_total;rule=orders;decision=allow;`.
+//! The proxy's tag extraction ([`STATS_TAGS`](super::STATS_TAGS)) turns them into labels again.
+
+use crate::config::metrics::Label;
+use crate::stage::{Completion, Exchange};
+
+/// The value of a label when there is nothing to say.
+pub const NONE: &str = "none";
+/// The value of a label for all that have no value of their own.
+pub const OTHER: &str = "other";
+/// The longest value, in bytes; longer ones are cut.
+const MAX_VALUE_BYTES: usize = 128;
+
+/// What is known of a request that has ended, one word for each label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelValues<'a> {
+    rule: &'a str,
+    decision: &'static str,
+    reason: &'a str,
+    issuer: &'a str,
+    method: &'static str,
+    status_class: &'static str,
+}
+
+impl<'a> LabelValues<'a> {
+    /// The words for a request that has ended.
+    #[must_use]
+    pub fn of(exchange: &'a Exchange, completion: &Completion) -> Self {
+        let decision = exchange.decision.as_ref();
+        let decided_issuer = decision.and_then(|decision| decision.issuer.as_deref());
+        let issuer = decided_issuer.or_else(|| exchange.identity.as_ref().map(|identity| &*identity.issuer_name));
+        Self {
+            rule: decision.map_or(NONE, |decision| &decision.rule),
+            decision: decision.map_or(NONE, |decision| decision.effect.as_str()),
+            reason: decision.map_or(NONE, |decision| &decision.reason),
+            issuer: issuer.unwrap_or(NONE),
+            method: method(exchange.request.method()),
+            status_class: status_class(completion.status),
+        }
+    }
+
+    /// The word for one label.
+    #[must_use]
+    pub const fn get(&self, label: Label) -> &'a str {
+        match label {
+            Label::Rule => self.rule,
+            Label::Decision => self.decision,
+            Label::Reason => self.reason,
+            Label::Issuer => self.issuer,
+            Label::Method => self.method,
+            Label::StatusClass => self.status_class,
+        }
+    }
+}
+
+/// The methods of RFC 9110 section 9 and RFC 5789; the client may send any other word.
+fn method(method: Option<&str>) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
+    method.map_or(NONE, |method| KNOWN.into_iter().find(|known| *known == method).unwrap_or(OTHER))
+}
+
+const fn status_class(status: Option<u16>) -> &'static str {
+    match status {
+        None => NONE,
+        Some(100..=199) => "1xx",
+        Some(200..=299) => "2xx",
+        Some(300..=399) => "3xx",
+        Some(400..=499) => "4xx",
+        Some(500..=599) => "5xx",
+        Some(_) => OTHER,
+    }
+}
+
+/// The name of a metric with its labels. One buffer serves every request.
+#[derive(Debug, Clone, Default)]
+pub struct SeriesName(String);
+
+impl SeriesName {
+    /// Write a name. Bytes of a value that the proxy or Prometheus would take for something else become `_`.
+    pub fn write<'a>(&mut self, family: &str, labels: &[Label], value: impl Fn(Label) -> &'a str) {
+        self.0.clear();
+        self.0.push_str(family);
+        for label in labels {
+            self.0.push(';');
+            self.0.push_str(label.as_str());
+            self.0.push('=');
+            let value = value(*label).bytes().take(MAX_VALUE_BYTES);
+            self.0.extend(value.map(|byte| if is_plain(byte) { char::from(byte) } else { '_' }));
+        }
+        if !labels.is_empty() {
+            self.0.push(';');
+        }
+    }
+
+    /// The name as it is.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/' | b':' | b'@' | b'-' | b'.')
+}

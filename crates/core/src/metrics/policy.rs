@@ -1,0 +1,68 @@
+//! What the operator wants to be counted, checked once.
+
+use crate::config::metrics::{Histogram, Label, MetricsConfig};
+use crate::config::{ConfigError, Warning};
+
+/// The default of `maxSeries`.
+const DEFAULT_MAX_SERIES: u32 = 2000;
+/// The most that `maxSeries` may ask for: each series costs every worker memory that is never given back.
+const HIGHEST_MAX_SERIES: u32 = 100_000;
+
+/// The policy of the stage metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    labels: Vec<Label>,
+    /// The labels of the duration histogram, when there is one.
+    duration_labels: Option<Vec<Label>>,
+    max_series: usize,
+}
+
+impl Policy {
+    /// The policy for a configuration, whose own place in the document is the empty path.
+    ///
+    /// # Errors
+    /// When a label or a histogram is named twice, or `maxSeries` is out of bounds.
+    pub fn compile(config: &MetricsConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
+        let labels = config.labels.as_deref().unwrap_or(&Label::ALL);
+        let histograms = config.histograms.as_deref().unwrap_or(&[Histogram::RequestDurationMs]);
+        refuse_repeats(labels, "labels")?;
+        refuse_repeats(histograms, "histograms")?;
+        let max_series = config.max_series.unwrap_or(DEFAULT_MAX_SERIES);
+        let max_series = usize::try_from(max_series)
+            .ok()
+            .filter(|_| (1..=HIGHEST_MAX_SERIES).contains(&max_series))
+            .ok_or_else(|| ConfigError::new("maxSeries", format!("must be between 1 and {HIGHEST_MAX_SERIES}")))?;
+        let rule = labels.iter().copied().filter(|label| *label == Label::Rule).collect();
+        let duration_labels = histograms.contains(&Histogram::RequestDurationMs).then_some(rule);
+        Ok((Self { labels: labels.to_vec(), duration_labels, max_series }, Vec::new()))
+    }
+
+    /// The labels of the request counter.
+    #[must_use]
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    /// The labels of the duration histogram, when there is one.
+    #[must_use]
+    pub fn duration_labels(&self) -> Option<&[Label]> {
+        self.duration_labels.as_deref()
+    }
+
+    /// How many series each metric may have.
+    #[must_use]
+    pub const fn max_series(&self) -> usize {
+        self.max_series
+    }
+
+    /// Whether a label tells something of the principal or the decision.
+    #[must_use]
+    pub fn names_the_decision(&self) -> bool {
+        self.labels.iter().any(|label| matches!(label, Label::Rule | Label::Decision | Label::Reason | Label::Issuer))
+    }
+}
+
+fn refuse_repeats<T: PartialEq>(names: &[T], path: &str) -> Result<(), ConfigError> {
+    let repeat = names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|earlier| earlier == *name));
+    repeat.map_or(Ok(()), |(index, _)| Err(ConfigError::new(format!("{path}[{index}]"), "is named twice")))
+}

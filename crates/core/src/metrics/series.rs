@@ -1,0 +1,52 @@
+//! The series of one metric: defined at first use, never more than a bound.
+//!
+//! To define a metric costs the proxy memory that it never gives back, each time anew even for the same name. So every name
+//! is defined once and its handle kept, and a definition that the proxy refused is not tried again.
+
+use std::collections::BTreeMap;
+
+use super::labels::{OTHER, SeriesName};
+use crate::config::metrics::Label;
+use crate::stage::{MetricId, MetricKind, Observer};
+
+/// The series of one metric.
+#[derive(Debug, Clone)]
+pub struct Series {
+    kind: MetricKind,
+    limit: usize,
+    known: BTreeMap<Box<str>, Option<MetricId>>,
+    /// The series that stands for all beyond the limit, once there are some.
+    rest: Option<Option<MetricId>>,
+}
+
+impl Series {
+    /// No series yet, and at most `limit` of them beside the one for the rest.
+    #[must_use]
+    pub const fn new(kind: MetricKind, limit: usize) -> Self {
+        Self { kind, limit, known: BTreeMap::new(), rest: None }
+    }
+
+    /// The handle of the series with this name, or of the one for the rest; `None` when the proxy refused to define it.
+    ///
+    /// `name` is written over when it has to become the name for the rest.
+    pub fn metric(
+        &mut self,
+        name: &mut SeriesName,
+        family: &str,
+        labels: &[Label],
+        observer: &mut dyn Observer,
+    ) -> Option<MetricId> {
+        if let Some(known) = self.known.get(name.as_str()) {
+            return *known;
+        }
+        if self.known.len() < self.limit {
+            let metric = observer.define_metric(self.kind, name.as_str());
+            self.known.insert(name.as_str().into(), metric);
+            return metric;
+        }
+        *self.rest.get_or_insert_with(|| {
+            name.write(family, labels, |_| OTHER);
+            observer.define_metric(self.kind, name.as_str())
+        })
+    }
+}

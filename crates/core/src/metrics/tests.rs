@@ -1,0 +1,274 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::metrics::{Label, MetricsConfig};
+use crate::decision::{Decision, TOKEN_VALID};
+use crate::headers::Headers;
+use crate::rejection::Rejection;
+use crate::request::Request;
+use crate::stage::MetricId;
+
+const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+/// What the proxy would hold.
+#[derive(Default)]
+struct Board {
+    /// The names of all definitions, also of one that was defined before.
+    names: Vec<String>,
+    values: BTreeMap<String, Vec<u64>>,
+    refuses: bool,
+}
+
+impl Observer for Board {
+    fn define_metric(&mut self, _kind: MetricKind, name: &str) -> Option<MetricId> {
+        let metric = MetricId(u32::try_from(self.names.len()).unwrap());
+        self.names.push(name.to_owned());
+        (!self.refuses).then_some(metric)
+    }
+
+    fn increment(&mut self, metric: MetricId, amount: u64) {
+        self.record(metric, amount);
+    }
+
+    fn record(&mut self, metric: MetricId, value: u64) {
+        self.values.entry(self.names[metric.0 as usize].clone()).or_default().push(value);
+    }
+
+    fn set_state(&mut self, key: &str, _value: &str) {
+        panic!("metrics wrote filter state {key}");
+    }
+
+    fn print(&mut self, line: &str) {
+        panic!("metrics printed {line}");
+    }
+}
+
+fn stage(config: Value) -> Metrics {
+    let config: MetricsConfig = serde_json::from_value(config).unwrap();
+    Metrics::new(Rc::new(Policy::compile(&config).unwrap().0), false)
+}
+
+fn exchange(method: &str, decision: Option<Decision>) -> Exchange {
+    let headers = Headers::from_pairs([(":method", method), (":path", "/orders/1"), (":authority", "api.example.com")]);
+    let mut exchange = Exchange::new(Request::new(headers), Some(NOW));
+    exchange.decision = decision;
+    exchange
+}
+
+fn answered(status: u16) -> Completion {
+    Completion { status: Some(status), duration: Some(Duration::from_micros(7_900)) }
+}
+
+fn allowed(rule: &str) -> Option<Decision> {
+    Some(Decision::allow(rule.into(), TOKEN_VALID, Some("uaa".into())))
+}
+
+#[test]
+fn counts_requests_under_their_labels() {
+    let refused = Some(Decision::refuse("orders".into(), Rejection::TokenMissing, None));
+    let failed = Some(Decision::refuse("orders".into(), Rejection::KeysUnavailable, None));
+    let cases = [
+        (
+            exchange("GET", allowed("orders")),
+            answered(200),
+            "rule=orders;decision=allow;reason=token_valid;issuer=uaa;method=GET;status_class=2xx;",
+        ),
+        (
+            exchange("POST", refused),
+            answered(401),
+            "rule=orders;decision=deny;reason=token_missing;issuer=none;method=POST;status_class=4xx;",
+        ),
+        (
+            exchange("PATCH", failed),
+            answered(503),
+            "rule=orders;decision=error;reason=keys_unavailable;issuer=none;method=PATCH;status_class=5xx;",
+        ),
+        (
+            exchange("get", None),
+            Completion::default(),
+            "rule=none;decision=none;reason=none;issuer=none;method=other;status_class=none;",
+        ),
+        (
+            Exchange::new(Request::default(), None),
+            answered(700),
+            "rule=none;decision=none;reason=none;issuer=none;method=none;status_class=other;",
+        ),
+        (
+            exchange("GET", allowed("a b;c=d|é\".e")),
+            answered(304),
+            "rule=a_b_c_d____.e;decision=allow;reason=token_valid;issuer=uaa;method=GET;status_class=3xx;",
+        ),
+    ];
+    for (exchange, completion, expected) in cases {
+        let mut board = Board::default();
+        stage(json!({"histograms": []})).on_log(&exchange, &completion, NOW, &mut board);
+        assert_eq!(board.values, BTreeMap::from([(format!("portcullis_requests_total;{expected}"), vec![1])]));
+    }
+}
+
+#[test]
+fn measures_durations_by_rule() {
+    // (configuration, the histogram's name)
+    let cases = [
+        (json!({}), Some("portcullis_request_duration_ms;rule=orders;")),
+        (json!({"labels": ["method", "rule"]}), Some("portcullis_request_duration_ms;rule=orders;")),
+        (json!({"labels": ["method"]}), Some("portcullis_request_duration_ms")),
+        (json!({"histograms": []}), None),
+    ];
+    for (config, expected) in cases {
+        let (mut stage, mut board) = (stage(config.clone()), Board::default());
+        stage.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
+        let without_duration = Completion { status: Some(200), duration: None };
+        stage.on_log(&exchange("GET", allowed("orders")), &without_duration, NOW, &mut board);
+        let durations: Vec<_> = board.values.iter().filter(|(name, _)| name.starts_with(REQUEST_DURATION_MS)).collect();
+        match expected {
+            Some(name) => assert_eq!(durations, [(&name.to_owned(), &vec![7])], "{config}"),
+            None => assert!(durations.is_empty(), "{config}"),
+        }
+    }
+}
+
+#[test]
+fn labels_stand_in_the_order_of_the_configuration() {
+    let mut board = Board::default();
+    let mut ordered = stage(json!({"labels": ["status_class", "rule"], "histograms": []}));
+    ordered.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
+    let mut bare = stage(json!({"labels": [], "histograms": []}));
+    bare.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
+    assert_eq!(board.names, ["portcullis_requests_total;status_class=2xx;rule=orders;", "portcullis_requests_total"]);
+}
+
+#[test]
+fn attacker_chosen_words_never_become_a_metric_name() {
+    let (mut stage, mut board) = (stage(json!({})), Board::default());
+    for number in 0..5_000 {
+        let method = format!("EVIL{number}");
+        let headers = [(":method", method.clone()), (":path", format!("/evil{number}")), (":authority", format!("evil{number}"))];
+        let mut exchange = Exchange::new(Request::new(Headers::from_pairs(headers)), Some(NOW));
+        exchange.decision = Some(Decision::refuse("default".into(), Rejection::IssuerUnknown, None));
+        stage.on_log(&exchange, &answered(401), NOW, &mut board);
+    }
+    assert_eq!(board.names.len(), 2, "{:?}", board.names);
+    assert!(!board.names.iter().any(|name| name.to_lowercase().contains("evil")));
+}
+
+#[test]
+fn series_beyond_the_limit_share_one() {
+    let (mut stage, mut board) = (stage(json!({"labels": ["rule", "method"], "maxSeries": 3})), Board::default());
+    for round in 1..=2 {
+        for rule in ["a", "b", "c", "d", "e"] {
+            stage.on_log(&exchange("GET", allowed(rule)), &answered(200), NOW, &mut board);
+        }
+        let counted: Vec<_> = board.values.iter().map(|(name, values)| (name.as_str(), values.len())).collect();
+        let expected = [
+            ("portcullis_request_duration_ms;rule=a;", round),
+            ("portcullis_request_duration_ms;rule=b;", round),
+            ("portcullis_request_duration_ms;rule=c;", round),
+            ("portcullis_request_duration_ms;rule=other;", 2 * round),
+            ("portcullis_requests_total;rule=a;method=GET;", round),
+            ("portcullis_requests_total;rule=b;method=GET;", round),
+            ("portcullis_requests_total;rule=c;method=GET;", round),
+            ("portcullis_requests_total;rule=other;method=other;", 2 * round),
+        ];
+        assert_eq!(counted, expected);
+        assert_eq!(board.names.len(), 8);
+    }
+}
+
+#[test]
+fn refused_definition_is_not_tried_again() {
+    let (mut stage, mut board) = (stage(json!({"maxSeries": 1})), Board { refuses: true, ..Board::default() });
+    for rule in ["a", "b", "a", "b", "c"] {
+        stage.on_log(&exchange("GET", allowed(rule)), &answered(200), NOW, &mut board);
+    }
+    assert_eq!(board.names.len(), 4, "one for `a` and one for the rest, in each family");
+}
+
+/// What Envoy makes of a name: each expression is matched against the whole name, its second group is the tag's value, and
+/// the first groups of all are cut out together.
+fn extract(name: &str) -> (String, BTreeMap<&'static str, String>) {
+    let mut cut = vec![false; name.len()];
+    let mut tags = BTreeMap::new();
+    for (tag, expression) in STATS_TAGS {
+        let expression = Regex::new(expression).unwrap();
+        if let Some(groups) = expression.captures(name) {
+            cut[groups.get(1).unwrap().range()].fill(true);
+            tags.insert(*tag, groups[2].to_owned());
+        }
+    }
+    let rest = name.bytes().zip(cut).filter(|(_, cut)| !cut).map(|(byte, _)| char::from(byte)).collect();
+    (rest, tags)
+}
+
+#[test]
+fn stats_tags_turn_names_into_labels() {
+    assert!(STATS_TAGS.iter().map(|(tag, _)| *tag).eq(Label::ALL.map(Label::as_str)));
+    let cases: &[(&str, &[Label])] = &[
+        (REQUESTS_TOTAL, &Label::ALL),
+        (REQUEST_DURATION_MS, &[Label::Rule]),
+        (REQUESTS_TOTAL, &[Label::StatusClass, Label::Method, Label::Rule]),
+        (REQUESTS_TOTAL, &[Label::Reason]),
+        (REQUESTS_TOTAL, &[]),
+    ];
+    for value in ["orders", "https://uaa.example.com/a:b@c-d", "rule", "a.b..c.", ""] {
+        for (family, labels) in cases {
+            let mut name = SeriesName::default();
+            name.write(family, labels, |_| value);
+            let (rest, tags) = extract(&format!("wasmcustom.{}", name.as_str()));
+            assert_eq!(rest, format!("wasmcustom.{family}"), "{}", name.as_str());
+            let expected: BTreeMap<_, _> = labels.iter().map(|label| (label.as_str(), value.to_owned())).collect();
+            assert_eq!(tags, expected, "{}", name.as_str());
+        }
+    }
+}
+
+#[test]
+fn stats_tags_leave_other_metrics_alone() {
+    for name in ["wasmcustom.other_total;rule=a;", "http.portcullis_requests_total;rule=a;", "cluster.a;rule=b;.rq"] {
+        assert_eq!(extract(name), (name.to_owned(), BTreeMap::new()));
+    }
+}
+
+#[test]
+fn cuts_long_values() {
+    let mut name = SeriesName::default();
+    let long = "a".repeat(10_000);
+    name.write("f", &[Label::Rule], |_| &long);
+    assert_eq!(name.as_str(), format!("f;rule={};", "a".repeat(128)));
+}
+
+#[test]
+fn refuses_bad_configuration() {
+    let cases = [
+        (json!({"labels": ["rule", "method", "rule"]}), "labels[2]: is named twice"),
+        (json!({"histograms": ["request_duration_ms", "request_duration_ms"]}), "histograms[1]: is named twice"),
+        (json!({"maxSeries": 0}), "maxSeries: must be between 1 and 100000"),
+        (json!({"maxSeries": 100_001}), "maxSeries: must be between 1 and 100000"),
+    ];
+    for (config, expected) in cases {
+        let config: MetricsConfig = serde_json::from_value(config).unwrap();
+        assert_eq!(Policy::compile(&config).unwrap_err().to_string(), expected);
+    }
+    for unknown in [json!({"label": []}), json!({"labels": ["path"]}), json!({"histograms": ["verify_duration_us"]})] {
+        assert!(serde_json::from_value::<MetricsConfig>(unknown).is_err());
+    }
+}
+
+#[test]
+fn asks_for_the_decision_of_another_module_only_when_a_label_tells_it() {
+    let cases = [
+        (json!({}), true, true),
+        (json!({}), false, false),
+        (json!({"labels": ["method", "status_class"]}), true, false),
+        (json!({"labels": ["issuer"]}), true, true),
+    ];
+    for (config, standalone, expected) in cases {
+        let raw: MetricsConfig = serde_json::from_value(config.clone()).unwrap();
+        let stage = Metrics::new(Rc::new(Policy::compile(&raw).unwrap().0), standalone);
+        assert_eq!(stage.needs(), Needs { upstream_identity: expected, ..Needs::default() }, "{config}");
+    }
+}

@@ -1,0 +1,182 @@
+//! The deployable modules and how each turns its document into stages.
+
+use std::fmt;
+use std::rc::Rc;
+
+use crate::audit::{self, AuditLog};
+use crate::auth_header::{self, AuthHeader};
+use crate::authn::{self, Authn};
+use crate::config::audit_log::AuditLogConfig;
+use crate::config::auth_header::{AuthHeaderConfig, Forward};
+use crate::config::bundle::BundleConfig;
+use crate::config::jwt_auth::JwtAuthConfig;
+use crate::config::metrics::MetricsConfig;
+use crate::config::{self, ConfigError, Environment, Warning};
+use crate::metrics::{self, Metrics};
+use crate::stage::Stage;
+
+/// A deployable module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Module {
+    /// Authenticates and applies the rule of the route.
+    JwtAuth,
+    /// Strips forged identity headers and injects the true ones.
+    AuthHeader,
+    /// Records what was done.
+    AuditLog,
+    /// Counts.
+    Metrics,
+    /// All of them in one pass.
+    Bundle,
+}
+
+/// What a document became.
+pub struct Loaded {
+    /// The stages, in the order in which they run.
+    pub stages: Vec<Box<dyn Stage>>,
+    /// What deserves a second look.
+    pub warnings: Vec<Warning>,
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Loaded")
+            .field("stages", &self.stages.len())
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Module {
+    /// The stages of this module for a document.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the document.
+    pub fn load(self, document: &[u8], environment: &dyn Environment) -> Result<Loaded, ConfigError> {
+        let mut loaded = Loaded { stages: Vec::new(), warnings: Vec::new() };
+        match self {
+            Self::JwtAuth => loaded.authn(&config::parse(document)?, None, environment)?,
+            Self::AuthHeader => loaded.auth_header(&config::parse(document)?, true)?,
+            Self::AuditLog => loaded.audit(&config::parse(document)?, true)?,
+            Self::Metrics => loaded.metrics(&config::parse(document)?, true)?,
+            Self::Bundle => loaded.bundle(&config::parse(document)?, environment)?,
+        }
+        Ok(loaded)
+    }
+
+    /// Whether the module decides who is calling, and so writes principal and decision for the modules after it.
+    #[must_use]
+    pub const fn publishes_identity(self) -> bool {
+        matches!(self, Self::JwtAuth | Self::Bundle)
+    }
+}
+
+impl Loaded {
+    /// The observers come first: a filter behind the one that answers never sees the request.
+    fn bundle(&mut self, config: &BundleConfig, environment: &dyn Environment) -> Result<(), ConfigError> {
+        if let Some(metrics) = &config.metrics {
+            self.within("metrics", |part| part.metrics(metrics, false))?;
+        }
+        if let Some(audit_log) = &config.audit_log {
+            self.within("auditLog", |part| part.audit(audit_log, false))?;
+        }
+        let forward = config.auth_header.as_ref().and_then(|config| config.token).map(|token| token.forward);
+        self.within("jwtAuth", |part| part.authn(&config.jwt_auth, forward, environment))?;
+        if let Some(auth_header) = &config.auth_header {
+            self.within("authHeader", |part| part.auth_header(auth_header, false))?;
+        }
+        Ok(())
+    }
+
+    /// Load a part whose object stands at `key`: its errors and warnings name places from there.
+    fn within(&mut self, key: &str, load: impl FnOnce(&mut Self) -> Result<(), ConfigError>) -> Result<(), ConfigError> {
+        let mut part = Self { stages: Vec::new(), warnings: Vec::new() };
+        load(&mut part).map_err(|error| error.within(key))?;
+        self.stages.append(&mut part.stages);
+        self.warnings.extend(part.warnings.into_iter().map(|warning| warning.within(key)));
+        Ok(())
+    }
+
+    fn authn(
+        &mut self,
+        config: &JwtAuthConfig,
+        forward: Option<Forward>,
+        environment: &dyn Environment,
+    ) -> Result<(), ConfigError> {
+        let (policy, keyrings) = authn::Policy::compile(config, forward, environment, &mut self.warnings)?;
+        self.stages.push(Box::new(Authn::new(policy, keyrings)));
+        Ok(())
+    }
+
+    fn auth_header(&mut self, config: &AuthHeaderConfig, standalone: bool) -> Result<(), ConfigError> {
+        let (policy, warnings) = auth_header::Policy::compile(config)?;
+        self.warnings.extend(warnings);
+        self.stages.push(Box::new(AuthHeader::new(Rc::new(policy), standalone)));
+        Ok(())
+    }
+
+    fn audit(&mut self, config: &AuditLogConfig, standalone: bool) -> Result<(), ConfigError> {
+        let (policy, warnings) = audit::Policy::compile(config)?;
+        self.warnings.extend(warnings);
+        self.stages.push(Box::new(AuditLog::new(Rc::new(policy), standalone)));
+        Ok(())
+    }
+
+    fn metrics(&mut self, config: &MetricsConfig, standalone: bool) -> Result<(), ConfigError> {
+        let (policy, warnings) = metrics::Policy::compile(config)?;
+        self.warnings.extend(warnings);
+        self.stages.push(Box::new(Metrics::new(Rc::new(policy), standalone)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Variable;
+
+    fn load(module: Module, document: &str) -> Result<(usize, Vec<String>), String> {
+        let loaded = module.load(document.as_bytes(), &|_: &str| Variable::Unset).map_err(|error| error.to_string())?;
+        Ok((loaded.stages.len(), loaded.warnings.iter().map(ToString::to_string).collect()))
+    }
+
+    #[test]
+    fn the_bundle_runs_the_stages_that_its_document_names() {
+        let no_issuer = "jwtAuth.jwtRules: there is no issuer, so no token will ever be valid".to_owned();
+        assert_eq!(load(Module::Bundle, r#"{"jwtAuth":{}}"#), Ok((1, vec![no_issuer.clone()])));
+        let all = r#"{"metrics":{},"auditLog":{},"jwtAuth":{},"authHeader":{"strip":["x-user-*"]}}"#;
+        assert_eq!(load(Module::Bundle, all), Ok((4, vec![no_issuer])));
+    }
+
+    #[test]
+    fn errors_name_the_place_in_the_whole_document() {
+        for (module, document, expected) in [
+            (Module::Bundle, r#"{"jwtAuth":{"jwtRules":[{"issuer":"a"}]}}"#, "jwtAuth.jwtRules[0]: has no keys"),
+            (Module::JwtAuth, r#"{"jwtRules":[{"issuer":"a"}]}"#, "jwtRules[0]: has no keys"),
+            (Module::Bundle, r#"{"jwtAuth":{},"authHeader":{"strip":["*"]}}"#, "authHeader.strip[0]: matches every header"),
+            (Module::Bundle, r#"{"jwtAuth":{},"auditLog":{"sinks":[]}}"#, "auditLog.sinks: "),
+            (Module::Bundle, r#"{"jwtAuth":{},"metrics":{"labels":["rule","rule"]}}"#, "metrics.labels[1]: "),
+            (Module::Bundle, "{}", "jwtAuth: is missing"),
+        ] {
+            let error = load(module, document).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn refuses_two_words_on_whether_the_token_goes_on() {
+        let document = |entry: bool| {
+            format!(
+                r#"{{"jwtAuth":{{"jwtRules":[{{"issuer":"a","secret":{{"inline":"{}"}},"forwardOriginalToken":{entry}}}]}},
+                    "authHeader":{{"token":{{"forward":"keep"}}}}}}"#,
+                "s".repeat(32)
+            )
+        };
+        assert!(load(Module::Bundle, &document(true)).is_ok());
+        assert_eq!(
+            load(Module::Bundle, &document(false)).unwrap_err(),
+            "jwtAuth.jwtRules[0].forwardOriginalToken: contradicts `authHeader.token.forward`; leave one of them out"
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Finds the context that a callback is about.
+//!
+//! Contexts are plugins' configurations (roots) and HTTP exchanges (streams), each with a number that the proxy gave. Nothing is
+//! borrowed while the proxy is called, so a callback out of turn finds everything in order; what it cannot do it leaves, and a
+//! request it denies.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use portcullis_core::config::Variable;
+
+use crate::observer::ProxyObserver;
+use crate::plugin::Plugin;
+use crate::proxy::Proxy;
+use crate::root::Root;
+use crate::runner::{Action, Runner, refuse_without_policy};
+use crate::severity::Severity;
+use crate::stream::{Phase, Stream};
+
+/// Time between two ticks.
+const TICK_PERIOD: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+enum Context {
+    /// The configurations that a plugin has had: the last one is in force, those before it still have requests that wait.
+    Plugin(Vec<Rc<Root>>),
+    Stream(Rc<Stream>),
+}
+
+/// The contexts of one VM.
+#[derive(Debug)]
+pub struct Dispatcher<P> {
+    proxy: P,
+    contexts: RefCell<BTreeMap<u32, Context>>,
+}
+
+impl<P: Proxy> Dispatcher<P> {
+    /// No contexts yet.
+    #[must_use]
+    pub const fn new(proxy: P) -> Self {
+        Self { proxy, contexts: RefCell::new(BTreeMap::new()) }
+    }
+
+    /// A context comes to be: a stream of the root with that number, or a root itself when that number is 0.
+    pub fn create(&self, id: u32, root_id: u32) {
+        let Ok(mut contexts) = self.contexts.try_borrow_mut() else { return };
+        let context = if root_id == 0 {
+            Context::Plugin(Vec::new())
+        } else {
+            let root = match contexts.get(&root_id) {
+                Some(Context::Plugin(roots)) => roots.last().cloned(),
+                _ => None,
+            };
+            Context::Stream(Rc::new(Stream::new(id, root)))
+        };
+        contexts.insert(id, context);
+    }
+
+    /// Reads a plugin's configuration, which has this many bytes; whether it is in force now. One that is refused leaves the one
+    /// before it in force.
+    pub fn configure(&self, plugin: &Plugin, id: u32, size: usize) -> bool {
+        match self.load(plugin, id, size) {
+            Ok(root) => {
+                let root = Rc::new(root);
+                if let Ok(mut stages) = root.stages.try_borrow_mut() {
+                    for stage in stages.iter_mut() {
+                        stage.on_start(&mut ProxyObserver(&self.proxy));
+                    }
+                }
+                self.put_in_force(id, root)
+            }
+            Err(problem) => {
+                self.proxy.log(Severity::Critical, &format!("portcullis: configuration refused: {problem}"));
+                false
+            }
+        }
+    }
+
+    fn load(&self, plugin: &Plugin, id: u32, size: usize) -> Result<Root, Refused> {
+        let document = self.proxy.plugin_configuration(size)?;
+        let environment = |name: &str| std::env::var(name).map_or(Variable::Unset, Variable::Set);
+        let loaded = (plugin.load)(&document, &environment)?;
+        if plugin.callbacks.tick {
+            self.proxy.set_tick_period(TICK_PERIOD)?;
+        }
+        for warning in loaded.warnings {
+            self.proxy.log(Severity::Warn, &format!("portcullis: {warning}"));
+        }
+        Ok(Root::new(id, loaded.stages, plugin.publishes_identity))
+    }
+
+    fn put_in_force(&self, id: u32, root: Rc<Root>) -> bool {
+        let Ok(mut contexts) = self.contexts.try_borrow_mut() else { return false };
+        match contexts.entry(id).or_insert_with(|| Context::Plugin(Vec::new())) {
+            Context::Plugin(roots) => {
+                roots.retain(|root| !root.waiting().is_empty());
+                roots.push(root);
+                true
+            }
+            Context::Stream(_) => false,
+        }
+    }
+
+    /// A second went by.
+    pub fn tick(&self, id: u32) {
+        for root in self.roots(id) {
+            Runner { proxy: &self.proxy, root: &root }.on_tick();
+        }
+    }
+
+    /// The headers of a request came.
+    pub fn request_headers(&self, id: u32) -> Action {
+        let stream = self.stream(id);
+        match stream.as_ref().and_then(|stream| Some((stream, stream.root.as_ref()?))) {
+            Some((stream, root)) => Runner { proxy: &self.proxy, root }.on_request(stream),
+            None => {
+                let phase = refuse_without_policy(&self.proxy);
+                if let Some(stream) = stream {
+                    stream.set_phase(phase);
+                }
+                Action::Pause
+            }
+        }
+    }
+
+    /// A fetch ended.
+    pub fn http_call_response(&self, id: u32, token: u32, num_headers: usize, body_size: usize) {
+        for root in self.roots(id) {
+            if let Some(call) = root.take_call(token) {
+                Runner { proxy: &self.proxy, root: &root }.on_fetched(call, num_headers, body_size);
+                return;
+            }
+        }
+    }
+
+    /// An exchange ended.
+    pub fn log(&self, id: u32) {
+        if let Some(stream) = self.stream(id)
+            && let Some(root) = &stream.root
+        {
+            Runner { proxy: &self.proxy, root }.on_log(&stream);
+        }
+    }
+
+    /// A context is no more.
+    pub fn delete(&self, id: u32) {
+        let removed = self.contexts.try_borrow_mut().ok().and_then(|mut contexts| contexts.remove(&id));
+        if let Some(Context::Stream(stream)) = removed {
+            stream.set_phase(Phase::Gone);
+            if let Some(root) = &stream.root {
+                root.remove_waiting(id);
+            }
+        }
+    }
+
+    fn roots(&self, id: u32) -> Vec<Rc<Root>> {
+        match self.contexts.try_borrow().as_ref().ok().and_then(|contexts| contexts.get(&id)) {
+            Some(Context::Plugin(roots)) => roots.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn stream(&self, id: u32) -> Option<Rc<Stream>> {
+        match self.contexts.try_borrow().ok()?.get(&id)? {
+            Context::Stream(stream) => Some(Rc::clone(stream)),
+            Context::Plugin(_) => None,
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    Document(#[from] portcullis_core::config::ConfigError),
+    #[error(transparent)]
+    Proxy(#[from] crate::Error),
+}
+
+#[cfg(test)]
+mod tests;

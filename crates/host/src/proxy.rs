@@ -1,0 +1,57 @@
+//! What Portcullis asks of a proxy, as the runner sees it. [`Hostcalls`](crate::hostcalls::Hostcalls) is the real one.
+
+use std::time::Duration;
+
+use portcullis_core::answer::LocalReply;
+use portcullis_core::edits::Edit;
+use portcullis_core::headers::Headers;
+use portcullis_core::stage::{Fetch, MetricId, MetricKind};
+use portcullis_core::time::UnixTime;
+
+use crate::error::Result;
+use crate::severity::Severity;
+
+/// The proxy around the module. No call panics; an answer that its interface does not allow is an error like any other.
+pub trait Proxy {
+    /// Writes a line to the proxy's log.
+    fn log(&self, severity: Severity, line: &str);
+    /// The lowest level that the proxy's log shows.
+    fn log_level(&self) -> Result<Severity>;
+    /// The time.
+    fn now(&self) -> Result<UnixTime>;
+    /// Asks for a tick in each period.
+    fn set_tick_period(&self, period: Duration) -> Result<()>;
+    /// The plugin's configuration, which has this many bytes.
+    fn plugin_configuration(&self, size: usize) -> Result<Vec<u8>>;
+
+    /// The headers of the request of the effective context; never empty.
+    fn request_headers(&self) -> Result<Headers>;
+    /// Changes the headers of the request of the effective context.
+    fn edit(&self, edit: &Edit) -> Result<()>;
+    /// Answers the request of the effective context in place of the upstream.
+    fn reply(&self, reply: &LocalReply) -> Result<()>;
+    /// Lets the request of the effective context, which was held, go on.
+    fn resume(&self) -> Result<()>;
+    /// Ends the stream of the effective context without an answer.
+    fn reset(&self) -> Result<()>;
+    /// Reads a property of the effective context; `None` when there is none.
+    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>>;
+    /// Writes a value of filter state of the effective context.
+    fn set_state(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Makes another context the effective one until the callback ends.
+    fn enter(&self, context: u32) -> Result<()>;
+
+    /// Sends a fetch on behalf of the effective context; returns the token that its outcome will bear.
+    fn send(&self, fetch: &Fetch) -> Result<u32>;
+    /// The headers of the answer to the fetch that this callback is about.
+    fn fetched_headers(&self) -> Result<Headers>;
+    /// The first `limit` bytes of the body of the answer to the fetch that this callback is about.
+    fn fetched_body(&self, limit: usize) -> Result<Vec<u8>>;
+
+    /// Defines a metric.
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId>;
+    /// Adds to a counter.
+    fn increment_metric(&self, metric: MetricId, amount: u64) -> Result<()>;
+    /// Sets a gauge, or records a value in a histogram.
+    fn record_metric(&self, metric: MetricId, value: u64) -> Result<()>;
+}

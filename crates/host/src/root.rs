@@ -1,0 +1,101 @@
+//! One configuration of a plugin: its stages, the fetches that are under way, and the requests that wait for them.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use portcullis_core::stage::{FetchId, Needs, Stage};
+
+use crate::stream::Stream;
+
+/// A fetch that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// What the proxy calls it.
+    pub token: u32,
+    /// The place of the stage that wants it.
+    pub stage: usize,
+    /// What the stage calls it.
+    pub fetch: FetchId,
+}
+
+/// One configuration of a plugin. Streams that began with it hold on to it after an update.
+pub struct Root {
+    /// The number of its context.
+    pub id: u32,
+    /// Whether its stages decide who is calling; if not, they read what a module before this one decided.
+    pub publishes_identity: bool,
+    /// What its stages want to be read from the proxy.
+    pub needs: Needs,
+    /// The stages, in the order in which they run.
+    pub stages: RefCell<Vec<Box<dyn Stage>>>,
+    calls: RefCell<Vec<Call>>,
+    waiting: RefCell<Vec<Rc<Stream>>>,
+}
+
+impl Root {
+    /// A configuration with these stages.
+    #[must_use]
+    pub fn new(id: u32, stages: Vec<Box<dyn Stage>>, publishes_identity: bool) -> Self {
+        let needs = stages.iter().fold(Needs::default(), |needs, stage| Needs {
+            route_name: needs.route_name || stage.needs().route_name,
+            upstream_identity: needs.upstream_identity || stage.needs().upstream_identity,
+        });
+        Self {
+            id,
+            publishes_identity,
+            needs,
+            stages: RefCell::new(stages),
+            calls: RefCell::new(Vec::new()),
+            waiting: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Whether the identity is read from filter state: some stage wants it, and none decides it.
+    #[must_use]
+    pub const fn reads_identity(&self) -> bool {
+        self.needs.upstream_identity && !self.publishes_identity
+    }
+
+    /// Remembers a fetch that was sent.
+    pub fn add_call(&self, call: Call) {
+        if let Ok(mut calls) = self.calls.try_borrow_mut() {
+            calls.push(call);
+        }
+    }
+
+    /// Forgets the fetch with this token and returns it; `None` when it is not one of this configuration.
+    pub fn take_call(&self, token: u32) -> Option<Call> {
+        let mut calls = self.calls.try_borrow_mut().ok()?;
+        let index = calls.iter().position(|call| call.token == token)?;
+        Some(calls.swap_remove(index))
+    }
+
+    /// Remembers a stream that waits.
+    pub fn add_waiting(&self, stream: &Rc<Stream>) {
+        if let Ok(mut waiting) = self.waiting.try_borrow_mut()
+            && !waiting.iter().any(|other| other.id == stream.id)
+        {
+            waiting.push(Rc::clone(stream));
+        }
+    }
+
+    /// The streams that wait, oldest first.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Rc<Stream>> {
+        self.waiting.try_borrow().map(|waiting| waiting.clone()).unwrap_or_default()
+    }
+
+    /// Forgets a stream that waits no more.
+    pub fn remove_waiting(&self, id: u32) {
+        if let Ok(mut waiting) = self.waiting.try_borrow_mut() {
+            waiting.retain(|stream| stream.id != id);
+        }
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Root").field("id", &self.id).field("needs", &self.needs).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,35 @@
+//! Tells the stages how an exchange ended.
+
+use portcullis_core::time::UnixTime;
+
+use super::Runner;
+use crate::observer::ProxyObserver;
+use crate::proxy::Proxy;
+use crate::stream::Stream;
+
+impl<P: Proxy> Runner<'_, P> {
+    /// Tells each stage once. Runs in the stream's context.
+    pub fn on_log(&self, stream: &Stream) {
+        self.root.remove_waiting(stream.id);
+        if !stream.is_first_log() {
+            return;
+        }
+        let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return };
+        let exchange = slot.get_or_insert_with(|| self.read_late());
+        // A module that only observes runs before the one that decides, and so learns of the decision only now.
+        if self.root.reads_identity()
+            && let Err(error) = self.read_identity(exchange)
+        {
+            self.report("the identity could not be read for the record", error);
+        }
+        let now = self.proxy.now().ok();
+        let completion = self.read_completion(stream, exchange, now);
+        // Without a clock the record is better dated to the beginning than lost.
+        let now = now.or(exchange.started).unwrap_or(UnixTime::from_secs(0));
+        let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return };
+        let mut observer = ProxyObserver(self.proxy);
+        for stage in stages.iter_mut() {
+            stage.on_log(exchange, &completion, now, &mut observer);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Reads from the proxy what the stages want to know.
+
+use std::rc::Rc;
+
+use portcullis_core::decision::Decision;
+use portcullis_core::principal::{Identity, Principal};
+use portcullis_core::request::Request;
+use portcullis_core::stage::{Completion, Exchange};
+use portcullis_core::time::UnixTime;
+
+use super::Runner;
+use crate::error::Result;
+use crate::proxy::Proxy;
+use crate::severity::Severity;
+use crate::stream::{Phase, Stream};
+
+/// The filter state that holds who is calling.
+pub const PRINCIPAL: &str = "portcullis.principal";
+/// The filter state that holds what was decided.
+pub const DECISION: &str = "portcullis.decision";
+
+impl<P: Proxy> Runner<'_, P> {
+    /// The exchange of the effective context, and the time.
+    pub(super) fn read_request(&self) -> Result<(Exchange, UnixTime)> {
+        let headers = self.proxy.request_headers()?;
+        let now = self.proxy.now()?;
+        let mut exchange = Exchange::new(Request::new(headers), Some(now));
+        if self.root.needs.route_name {
+            exchange.route_name = self.read_route_name()?;
+        }
+        if self.root.reads_identity() {
+            self.read_identity(&mut exchange)?;
+        }
+        Ok((exchange, now))
+    }
+
+    /// The exchange of a request whose headers came by unseen: what can still be read of it.
+    pub(super) fn read_late(&self) -> Exchange {
+        let headers = self.proxy.request_headers().unwrap_or_default();
+        let mut exchange = Exchange::new(Request::new(headers), None);
+        if self.root.needs.route_name {
+            exchange.route_name = self.read_route_name().ok().flatten();
+        }
+        exchange
+    }
+
+    fn read_route_name(&self) -> Result<Option<String>> {
+        let name = self.proxy.property(&["xds", "route_name"])?;
+        Ok(name.and_then(|name| String::from_utf8(name).ok()).filter(|name| !name.is_empty()))
+    }
+
+    /// Puts into the exchange what the module before this one decided.
+    ///
+    /// What is not there is left out; so is what cannot be understood, for nothing may be made of half an identity.
+    pub(super) fn read_identity(&self, exchange: &mut Exchange) -> Result<()> {
+        let decision = self.proxy.property(&[DECISION])?;
+        let principal = self.proxy.property(&[PRINCIPAL])?;
+        exchange.decision = decision.and_then(|json| self.understand::<Decision>(DECISION, &json).map(|(decision, _)| decision));
+        exchange.identity = principal.and_then(|json| {
+            let (principal, json) = self.understand::<Principal>(PRINCIPAL, &json)?;
+            let vouched = exchange.decision.as_ref().and_then(|decision| decision.issuer.clone());
+            let issuer_name = vouched.unwrap_or_else(|| Rc::from(principal.issuer.as_str()));
+            Some(Identity { principal: Rc::new(principal), json: Rc::from(json), issuer_name })
+        });
+        Ok(())
+    }
+
+    fn understand<'a, T: serde::de::DeserializeOwned>(&self, key: &str, json: &'a [u8]) -> Option<(T, &'a str)> {
+        let text = std::str::from_utf8(json).ok();
+        let value = text.and_then(|text| Some((serde_json::from_str(text).ok()?, text)));
+        if value.is_none() {
+            self.proxy
+                .log(Severity::Error, &format!("portcullis: the filter state {key} is not what it should be; it is left out"));
+        }
+        value
+    }
+
+    /// How the exchange ended.
+    pub(super) fn read_completion(&self, stream: &Stream, exchange: &Exchange, now: Option<UnixTime>) -> Completion {
+        let status = match stream.phase() {
+            Phase::Answered(status) => Some(status),
+            _ => self.read_number(&["response", "code"]).and_then(|code| u16::try_from(code).ok()).filter(|code| *code != 0),
+        };
+        let duration = match (exchange.started, now) {
+            (Some(started), Some(now)) => Some(now.since(started)),
+            _ => self.read_number(&["request", "duration"]).map(std::time::Duration::from_nanos),
+        };
+        Completion { status, duration }
+    }
+
+    fn read_number(&self, path: &[&str]) -> Option<u64> {
+        let bytes = self.proxy.property(path).ok()??;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    }
+}

@@ -1,0 +1,92 @@
+//! Carries out a decision. The only place where a request is let go.
+
+use portcullis_core::answer::Refusal;
+use portcullis_core::decision::{DEFAULT_RULE, Decision, Effect};
+use portcullis_core::rejection::Rejection;
+use portcullis_core::stage::Exchange;
+use serde::Serialize;
+
+use super::Runner;
+use super::reading::{DECISION, PRINCIPAL};
+use crate::error::{Error, Result};
+use crate::proxy::Proxy;
+use crate::severity::Severity;
+use crate::stream::Phase;
+
+impl<P: Proxy> Runner<'_, P> {
+    /// Publishes, writes headers, then answers or lets go. Whatever fails on the way refuses.
+    pub(super) fn settle(&self, exchange: &mut Exchange, refusal: Option<Refusal>) -> Phase {
+        let mut refusal = refusal;
+        if refusal.is_none() && self.root.publishes_identity && !exchange.is_allowed() {
+            refusal = Some(Refusal::from(Rejection::PolicyMissing));
+        }
+        conclude(exchange, refusal.as_ref());
+        if let Err(error) = self.publish(exchange).and_then(|()| self.write_headers(exchange)) {
+            self.report("a request was refused", error);
+            if refusal.is_none() {
+                refusal = Some(Refusal::from(Rejection::HostError));
+                conclude(exchange, refusal.as_ref());
+                // The state may say "allow" by now; what cannot be corrected is at least not acted upon.
+                let _ = self.publish(exchange);
+            }
+        }
+        match refusal {
+            Some(refusal) => self.refuse(exchange, &refusal),
+            None => Phase::Passed,
+        }
+    }
+
+    /// Tells the modules and access logs after this one. A module that decides nothing tells only of its own refusals.
+    fn publish(&self, exchange: &Exchange) -> Result<()> {
+        let Some(decision) = &exchange.decision else { return Ok(()) };
+        if self.root.publishes_identity {
+            if let Some(identity) = &exchange.identity {
+                self.proxy.set_state(PRINCIPAL, identity.json.as_bytes())?;
+            }
+        } else if decision.effect == Effect::Allow {
+            return Ok(());
+        }
+        self.proxy.set_state(DECISION, &json(decision)?)
+    }
+
+    fn write_headers(&self, exchange: &Exchange) -> Result<()> {
+        exchange.edits.iter().try_for_each(|edit| self.proxy.edit(edit))
+    }
+
+    fn refuse(&self, exchange: &Exchange, refusal: &Refusal) -> Phase {
+        let request_id = exchange.request.headers().single("x-request-id").ok().flatten();
+        answer(self.proxy, refusal, request_id.and_then(|id| std::str::from_utf8(id).ok()))
+    }
+}
+
+/// Refuses a request for which there is no configuration.
+pub fn refuse_without_policy<P: Proxy>(proxy: &P) -> Phase {
+    answer(proxy, &Refusal::from(Rejection::PolicyMissing), None)
+}
+
+fn answer<P: Proxy>(proxy: &P, refusal: &Refusal, request_id: Option<&str>) -> Phase {
+    let reply = refusal.to_reply(request_id);
+    match proxy.reply(&reply) {
+        Ok(()) => Phase::Answered(reply.status),
+        Err(error) => {
+            proxy.log(Severity::Error, &format!("portcullis: a refusal could not be sent: {error}"));
+            let _ = proxy.reset();
+            Phase::Unanswered
+        }
+    }
+}
+
+/// Makes the decision agree with the refusal: one is there, and it does not say "allow".
+fn conclude(exchange: &mut Exchange, refusal: Option<&Refusal>) {
+    let Some(refusal) = refusal else { return };
+    let (rule, issuer) = match &exchange.decision {
+        Some(decision) if decision.effect != Effect::Allow => return,
+        Some(decision) => (decision.rule.clone(), decision.issuer.clone()),
+        None => (DEFAULT_RULE.into(), None),
+    };
+    exchange.decision = Some(Decision::refuse(rule, refusal.rejection, issuer));
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|_| Error::malformed("set_property"))
+}
