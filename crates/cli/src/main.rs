@@ -58,7 +58,6 @@ enum Command {
 ///
 /// Exit codes: 0 all is right, 1 something is wrong, 2 the command line is wrong or the file cannot be read.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 struct CheckArguments {
     /// The file to check, or - for the standard input.
     config: PathBuf,

@@ -47,7 +47,12 @@ fn rows(text: &mut String, object: &Value, path: &str, depth: usize) {
 }
 
 fn default(property: &Value) -> String {
-    property.get("default").filter(|default| !default.is_object()).map(|default| format!("`{default}`")).unwrap_or_default()
+    let written = property.get("default").filter(|default| !default.is_object()).map(|default| match default {
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{other}`"),
+    });
+    let described = || without_default(description(property)).1.map(|default| paragraph(default).replace('|', "\\|"));
+    written.or_else(described).unwrap_or_default()
 }
 
 fn kind(property: &Value) -> String {
@@ -75,18 +80,28 @@ fn kind_in_list(items: &Value) -> String {
 }
 
 fn meaning(property: &Value) -> String {
-    let values = match property.get("items") {
-        Some(items) => allowed_values(items),
-        None => allowed_values(property),
-    };
-    let explained = values.iter().filter(|(_, meaning)| !meaning.is_empty());
-    let explained: Vec<_> = explained.map(|(value, meaning)| format!("`{value}`: {}", paragraph(meaning))).collect();
-    let mut text = paragraph(description(property));
-    for line in explained {
-        text.push_str("<br>");
-        text.push_str(&line);
+    let mut text = paragraph(without_default(description(property)).0);
+    if !text.ends_with('.') {
+        text.push('.');
+    }
+    for (value, meaning) in meanings(property).iter().filter(|(_, meaning)| !meaning.is_empty()) {
+        let _ = write!(text, "<br>`{value}`: {meaning}");
     }
     text.replace('|', "\\|")
+}
+
+/// The values that an enumeration, or a list of its values, allows, each with its meaning on one line.
+pub fn meanings(property: &Value) -> Vec<(&str, String)> {
+    let values = allowed_values(property.get("items").unwrap_or(property));
+    values.into_iter().map(|(value, meaning)| (value, paragraph(meaning))).collect()
+}
+
+/// A description of the form `What it is; default: what it is otherwise.`, in its two parts.
+fn without_default(description: &str) -> (&str, Option<&str>) {
+    match description.split_once("; default") {
+        Some((meaning, default)) => (meaning, Some(default.trim_start_matches([':', ' ']).trim_end_matches('.'))),
+        None => (description, None),
+    }
 }
 
 /// The values that an enumeration allows, each with its meaning.

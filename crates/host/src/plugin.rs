@@ -78,7 +78,11 @@ macro_rules! plugin {
         const PLUGIN: $crate::plugin::Plugin = $crate::plugin::Plugin {
             load: |document, environment| $crate::plugin::Module::$module.load(document, environment),
             publishes_identity: $crate::plugin::Module::$module.publishes_identity(),
-            callbacks: $crate::plugin::Callbacks { $($callback: true,)+ ..$crate::plugin::Callbacks::NONE },
+            callbacks: {
+                let mut callbacks = $crate::plugin::Callbacks::NONE;
+                $(callbacks.$callback = true;)+
+                callbacks
+            },
         };
 
         const _: () = assert!(

@@ -1,0 +1,89 @@
+//! What is read from the modules before, and what is told when an exchange ends.
+
+use super::*;
+
+#[test]
+fn the_end_is_told_once_with_status_and_duration() {
+    let proxy = FakeProxy::default();
+    let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![script([refuse(Rejection::TokenMissing)])]);
+    dispatcher.request_headers(STREAM);
+    proxy.seconds.set(1_002);
+    dispatcher.log(STREAM);
+    dispatcher.log(STREAM);
+    let logs = &scripts[0].borrow().logs;
+    let completion = Completion { status: Some(401), duration: Some(Duration::from_secs(2)) };
+    assert_eq!(logs.len(), 1);
+    assert_eq!(logs[0].1, completion);
+    assert_eq!(logs[0].0.as_ref().unwrap().reason, "token_missing");
+}
+
+#[test]
+fn the_end_of_a_request_that_came_by_unseen_is_read_from_the_proxy() {
+    let proxy = FakeProxy::default();
+    let needs = Needs { upstream_identity: true, ..Needs::default() };
+    let (dispatcher, scripts) = begin(&proxy, &READS, vec![Script { needs, ..script([]) }]);
+    proxy.properties.borrow_mut().insert("response.code".to_owned(), 403_u64.to_le_bytes().to_vec());
+    proxy.properties.borrow_mut().insert("request.duration".to_owned(), 1_500_000_u64.to_le_bytes().to_vec());
+    let decision = serde_json::to_vec(&Decision::refuse("orders".into(), Rejection::RoleMissing, None)).unwrap();
+    proxy.streams.borrow_mut().get_mut(&STREAM).unwrap().state.insert("portcullis.decision".to_owned(), decision);
+    dispatcher.log(STREAM);
+    let logs = &scripts[0].borrow().logs;
+    assert_eq!(logs[0].1, Completion { status: Some(403), duration: Some(Duration::from_micros(1_500)) });
+    assert_eq!(logs[0].0.as_ref().unwrap().reason, "role_missing");
+    assert!(proxy.lines.borrow().contains(&(Severity::Warn, "logged".to_owned())), "at the level that is shown");
+}
+
+const PRINCIPAL: &str = r#"{"issuer":"https://uaa","subject":"2","roles":[],"scopes":[],"audiences":[],"claims":{},"method":"jwt","tokenId":null,"expiresAt":null}"#;
+
+#[test]
+fn reads_the_identity_that_a_module_before_it_left_and_leaves_out_what_it_cannot_read() {
+    let cases = [
+        ("whole", PRINCIPAL.as_bytes(), Some("2")),
+        ("cut", b"{\"issuer\":", None),
+        ("not UTF-8", b"\xff", None),
+        ("empty", b"", None),
+    ];
+    for (name, state, subject) in cases {
+        let proxy = FakeProxy::default();
+        let needs = Needs { upstream_identity: true, ..Needs::default() };
+        let (dispatcher, scripts) = begin(&proxy, &READS, vec![Script { needs, ..script([]) }]);
+        proxy.streams.borrow_mut().get_mut(&STREAM).unwrap().state.insert("portcullis.principal".to_owned(), state.to_vec());
+        assert_eq!(dispatcher.request_headers(STREAM), Action::Continue, "{name}");
+        assert_eq!(scripts[0].borrow().subjects, [subject.map(str::to_owned)], "{name}");
+        let complained = proxy.lines.borrow().iter().any(|(_, line)| line.contains("portcullis.principal"));
+        assert_eq!(complained, subject.is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_module_that_decides_never_reads_an_identity_from_outside() {
+    let proxy = FakeProxy::default();
+    let needs = Needs { upstream_identity: true, ..Needs::default() };
+    let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![Script { needs, ..script([]) }]);
+    proxy.streams.borrow_mut().get_mut(&STREAM).unwrap().state.insert("portcullis.principal".to_owned(), PRINCIPAL.into());
+    dispatcher.request_headers(STREAM);
+    assert_eq!(scripts[0].borrow().subjects, [None]);
+}
+
+#[test]
+fn adds_nothing_for_an_amount_of_zero() {
+    use portcullis_core::stage::MetricId;
+    let proxy = FakeProxy::default();
+    let proxy = &proxy;
+    let mut observer = ProxyObserver(&proxy);
+    observer.increment(MetricId(1), 0);
+    assert!(proxy.lines.borrow().is_empty());
+    observer.increment(MetricId(1), 2);
+    assert_eq!(proxy.lines.borrow().as_slice(), [(Severity::Trace, "increment 2".to_owned())]);
+}
+
+#[test]
+fn prints_at_the_lowest_level_that_is_shown_but_never_below_info() {
+    let cases = [(Severity::Trace, Severity::Info), (Severity::Info, Severity::Info), (Severity::Error, Severity::Error)];
+    for (shown, expected) in cases {
+        let proxy = FakeProxy::default();
+        proxy.shown.set(shown);
+        ProxyObserver(&&proxy).print("line");
+        assert_eq!(proxy.lines.borrow().as_slice(), [(expected, "line".to_owned())]);
+    }
+}
