@@ -82,7 +82,8 @@ impl Report {
         let Some((module, evidence)) = ModuleName::of(&Names::default(), said, Some(keys)) else {
             let names = ModuleName::ALL.map(ModuleName::as_str).join(", ");
             self.errors.push(
-                ConfigError::new("", "does not tell by its keys which module it is for").hint(format!("say it with --module: {names}")),
+                ConfigError::new("", "does not tell by its keys which module it is for")
+                    .hint(format!("say it with --module: {names}")),
             );
             return;
         };
@@ -150,9 +151,11 @@ impl Report {
             _ => (Some(value), path.to_owned()),
         };
         let rules = jwt_auth.and_then(|jwt_auth| jwt_auth.get("jwtRules")).and_then(Value::as_array);
-        let fetching = rules.into_iter().flatten().enumerate().filter(|(_, rule)| {
-            rule.get("jwksUri").or_else(|| rule.get("jwks_uri")).is_some()
-        });
+        let fetching = rules
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, rule)| rule.get("jwksUri").or_else(|| rule.get("jwks_uri")).is_some());
         for ((index, rule), cluster) in fetching.zip(fetched) {
             let cluster = cluster.as_ref();
             if known.contains(&cluster) {

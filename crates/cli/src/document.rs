@@ -88,7 +88,7 @@ pub fn documents(source: &Source, bytes: Vec<u8>) -> Result<Vec<Document>, Confi
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let syntax = source.syntax(text);
     if syntax == Syntax::Json && !text.trim().is_empty() {
-        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| not_json(&error))?;
+        serde_json::from_str::<Value>(text).map_err(|error| not_json(&error))?;
     }
     let values = yaml_values(text)?;
     if values.is_empty() {

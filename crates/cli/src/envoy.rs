@@ -15,8 +15,7 @@ use crate::environment::VmEnvironment;
 use crate::place::{element, for_each_object, member};
 
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
-const TYPED_STRUCTS: [&str; 2] =
-    ["type.googleapis.com/xds.type.v3.TypedStruct", "type.googleapis.com/udpa.type.v1.TypedStruct"];
+const TYPED_STRUCTS: [&str; 2] = ["type.googleapis.com/xds.type.v3.TypedStruct", "type.googleapis.com/udpa.type.v1.TypedStruct"];
 const STRING_VALUE: &str = "type.googleapis.com/google.protobuf.StringValue";
 const BYTES_VALUE: &str = "type.googleapis.com/google.protobuf.BytesValue";
 const STRUCT: &str = "type.googleapis.com/google.protobuf.Struct";

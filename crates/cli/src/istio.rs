@@ -41,7 +41,9 @@ fn deployment(spec: &Value, plugin: &Value, spec_path: &str, plugin_path: &str) 
     let phase_path = member(spec_path, "phase");
     match spec.get("phase").and_then(Value::as_str) {
         Some("AUTHN") => {}
-        Some(_) => warnings.push(Warning::new(phase_path, "is not AUTHN: filters that run before this one see requests unchecked")),
+        Some(_) => {
+            warnings.push(Warning::new(phase_path, "is not AUTHN: filters that run before this one see requests unchecked"))
+        }
         None => warnings.push(Warning::new(
             phase_path,
             "is missing, so that the filter runs last, behind Istio's own authorization; write `phase: AUTHN`",

@@ -78,16 +78,15 @@ impl ModuleName {
 
     /// The module that a configuration is for; `said` is what the operator says.
     pub fn of(names: &Names, said: Option<Self>, configuration: Option<&Map<String, Value>>) -> Option<(Self, Evidence)> {
-        let is_known = |key: &str, known: &[&str]| known.contains(&key);
-        let is_near = |key: &str, known: &[&str]| suggestion::nearest(key, known.iter().copied()).is_some();
         let named = |module| (module, Evidence::Named);
         let by_keys = |module| (module, Evidence::Keys);
+        let keys: Vec<_> = configuration.into_iter().flat_map(Map::keys).map(String::as_str).collect();
         let code = names.code.as_deref().and_then(Self::from_code);
         code.or(said)
             .map(named)
-            .or_else(|| Self::from_keys(configuration?, is_known).map(by_keys))
+            .or_else(|| Self::from_keys(&keys).map(by_keys))
             .or_else(|| names.plugin.iter().find_map(|name| Self::from_code(name)).map(named))
-            .or_else(|| Self::from_keys(configuration?, is_near).map(by_keys))
+            .or_else(|| Self::from_misspelt_keys(&keys).map(by_keys))
     }
 
     /// The module whose file or image this is: `/etc/envoy/jwt_auth.wasm`, `oci://registry/portcullis/jwt-auth:1.2`.
@@ -100,18 +99,21 @@ impl ModuleName {
     }
 
     /// The module that knows the most of these keys; none when two know equally many.
-    fn from_keys(configuration: &Map<String, Value>, knows: impl Fn(&str, &[&str]) -> bool) -> Option<Self> {
-        let score = |module: Self| {
-            let schema = schema::of(module);
-            let known = schema::keys(&schema);
-            configuration.keys().filter(|key| knows(key, &known)).count()
-        };
-        let mut scores: Vec<_> = Self::ALL.into_iter().map(|module| (score(module), module)).collect();
+    fn from_keys(keys: &[&str]) -> Option<Self> {
+        let known = Self::ALL.map(|module| (schema::keys_of(module), module));
+        let mut scores =
+            known.map(|(known, module)| (keys.iter().filter(|key| known.iter().any(|name| name == *key)).count(), module));
         scores.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         match scores.as_slice() {
             [(best, module), (second, _), ..] if best > second => Some(*module),
             _ => None,
         }
+    }
+
+    fn from_misspelt_keys(keys: &[&str]) -> Option<Self> {
+        let known: Vec<_> = Self::ALL.into_iter().flat_map(schema::keys_of).collect();
+        let meant = |key: &&str| suggestion::nearest(key, known.iter().map(String::as_str));
+        Self::from_keys(&keys.iter().filter_map(meant).collect::<Vec<_>>())
     }
 }
 

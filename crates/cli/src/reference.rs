@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn names_every_member_of_an_event() {
         let now = UnixTime::from_secs(1_800_000_000);
-        let config = r#"{"jwtAuth": {"default": "denied"}, "auditLog": {"default": {"record": "always"}, "sinks": [{"type": "stdout"}]}}"#;
+        let config =
+            r#"{"jwtAuth": {"default": "denied"}, "auditLog": {"default": {"record": "always"}, "sinks": [{"type": "stdout"}]}}"#;
         let mut stages = Module::Bundle.load(config.as_bytes(), &|_: &str| Variable::Unset).unwrap().stages;
         let mut exchange = Exchange::new(Request::new(Headers::from_pairs([(":path", "/"), (":method", "GET")])), Some(now));
         let mut lines = Lines::default();

@@ -22,9 +22,9 @@ pub fn inlined(module: ModuleName) -> Schema {
     with_settings(module, SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true))
 }
 
-/// The keys that an object may have.
-pub fn keys(schema: &Schema) -> Vec<&str> {
-    properties(schema.as_value()).map(|(key, _)| key.as_str()).collect()
+/// The keys that a module's configuration may have.
+pub fn keys_of(module: ModuleName) -> Vec<String> {
+    properties(of(module).as_value()).map(|(key, _)| key.clone()).collect()
 }
 
 /// The properties of an object's schema.

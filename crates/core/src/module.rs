@@ -112,6 +112,10 @@ impl Loaded {
     fn auth_header(&mut self, config: &AuthHeaderConfig, standalone: bool) -> Result<(), ConfigError> {
         let (policy, warnings) = auth_header::Policy::compile(config)?;
         self.warnings.extend(warnings);
+        if standalone && policy.forward() == Some(Forward::Keep) {
+            let message = "changes nothing here: jwt-auth keeps or strips the token, by `forwardOriginalToken`";
+            self.warnings.push(Warning::new("token.forward", message));
+        }
         self.stages.push(Box::new(AuthHeader::new(Rc::new(policy), standalone)));
         Ok(())
     }
@@ -162,6 +166,13 @@ mod tests {
             let error = load(module, document).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn warns_that_the_single_module_cannot_keep_what_another_strips() {
+        let keep = r#"{"strip":["x-user-*"],"token":{"forward":"keep"}}"#;
+        let warning = "token.forward: changes nothing here: jwt-auth keeps or strips the token, by `forwardOriginalToken`";
+        assert_eq!(load(Module::AuthHeader, keep), Ok((1, vec![warning.to_owned()])));
     }
 
     #[test]

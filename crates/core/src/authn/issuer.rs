@@ -21,6 +21,8 @@ const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 const DEFAULT_REFRESH: Duration = Duration::from_secs(300);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+/// No request is held longer than this for its keys.
+const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One `jwtRules` entry.
 #[derive(Debug)]
@@ -132,6 +134,10 @@ fn keyring(
     let target = key_location::parse(uri, config.cluster.as_deref(), path, warnings)?;
     let refresh = positive(config.refresh, DEFAULT_REFRESH, &format!("{path}.refresh"), Duration::from_secs(1))?;
     let timeout = positive(config.timeout, DEFAULT_TIMEOUT, &format!("{path}.timeout"), Duration::from_millis(1))?;
+    if timeout > MAX_TIMEOUT {
+        return Err(ConfigError::new(format!("{path}.timeout"), "is longer than a minute")
+            .hint("requests are held that long while the keys are fetched"));
+    }
     Ok(Keyring::fetched(target.fetch(fetch, timeout), refresh))
 }
 

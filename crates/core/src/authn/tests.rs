@@ -301,6 +301,10 @@ fn refuses_configurations_that_cannot_work() {
             "jwtRules[0].clockSkew: is longer than 5 minutes; it is for clocks that differ a little, not for expired tokens",
         ),
         (
+            entry(json!({"issuer": "a", "jwksUri": "https://a", "timeout": "2m"})),
+            "jwtRules[0].timeout: is longer than a minute; requests are held that long while the keys are fetched",
+        ),
+        (
             entry(json!({"issuer": "a", "secret": {"env": "S"}, "audiences": []})),
             "jwtRules[0].audiences: is empty; leave it out to accept every audience",
         ),

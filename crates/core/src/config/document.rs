@@ -1,11 +1,14 @@
 //! From the bytes of a configuration to its types, with errors that name the place.
 //!
+//! A document is JSON text, or a protobuf `Struct` where the proxy hands that over as it is.
+//!
 //! In this order it refuses: no bytes at all, bytes that are not UTF-8, text that is not JSON, JSON that is not an object;
 //! then, while the types are filled, a key given twice, an unknown key, a missing key, `null`, and a value of another kind than
 //! wanted. No error repeats a value of the document, because it may be a secret; keys are named.
 
 mod deserializer;
 mod node;
+mod protobuf;
 mod words;
 
 use serde::de::DeserializeOwned;
@@ -19,24 +22,31 @@ use crate::config::ConfigError;
 /// # Errors
 /// A [`ConfigError`] with the path of the first thing that is wrong.
 pub fn parse<T: DeserializeOwned>(document: &[u8]) -> Result<T, ConfigError> {
+    let node = match json(document) {
+        Ok(node) => node,
+        Err(error) => protobuf::read(document).ok_or(error)?,
+    };
+    if !matches!(node, Node::Object(_)) {
+        return Err(ConfigError::new("", format!("the configuration must be a JSON object, not {}", node.kind())));
+    }
+    T::deserialize(NodeDeserializer::new(node))
+}
+
+fn json(document: &[u8]) -> Result<Node, ConfigError> {
     let text = std::str::from_utf8(document).map_err(|error| {
         ConfigError::new("", format!("the configuration is not UTF-8: byte {} is wrong", error.valid_up_to()))
     })?;
     if text.trim().is_empty() {
         return Err(ConfigError::new("", "the configuration is empty").hint("give the plugin its configuration as a JSON object"));
     }
-    let node: Node = serde_json::from_str(text).map_err(|error| {
+    serde_json::from_str(text).map_err(|error| {
         let problem = ConfigError::new("", format!("the configuration is not JSON: {error}"));
         if text.trim_start().starts_with('{') {
             problem
         } else {
-            problem.hint("it must be a JSON object; YAML is taken where the proxy turns it into JSON (a Struct, pluginConfig)")
+            problem.hint("it must be a JSON object; YAML is taken where the proxy turns it into one (a Struct, pluginConfig)")
         }
-    })?;
-    if !matches!(node, Node::Object(_)) {
-        return Err(ConfigError::new("", format!("the configuration must be a JSON object, not {}", node.kind())));
-    }
-    T::deserialize(NodeDeserializer::new(node))
+    })
 }
 
 #[cfg(test)]
@@ -82,7 +92,7 @@ mod tests {
                 "yaml",
                 b"leaves: []",
                 "the configuration is not JSON: expected value at line 1 column 1; it must be a JSON object; YAML is taken where the \
-                 proxy turns it into JSON (a Struct, pluginConfig)",
+                 proxy turns it into one (a Struct, pluginConfig)",
             ),
             ("a list", b"[]", "the configuration must be a JSON object, not a list"),
             ("null", b"null", "the configuration must be a JSON object, not null"),

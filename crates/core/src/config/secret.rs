@@ -10,9 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 use crate::config::{ConfigError, Environment, Variable, Warning};
-
-/// The fewest bytes that a secret may have: as many as the output of the smallest hash (RFC 7518 section 3.2).
-pub const MIN_SECRET_BYTES: usize = 32;
+use crate::jose::MIN_SECRET_BYTES;
 
 const BASE64_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const BASE64: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, BASE64_CONFIG);

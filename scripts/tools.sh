@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Makes sure that what is named is there, and installs what is not: into .tools/, with rustup, or as Debian packages.
+#
+#   scripts/tools.sh [wasm] [envoy] [node] [demo] [lint] [compose]     nothing named: all but compose
+#
+#   wasm    a toolchain that builds the modules            demo    python3 and openssl, for the demo's servers
+#   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
+#   compose podman and podman-compose, for `make test-compose`; only when it is named
+#   node    Node and wasm-bindgen-test-runner, for the tests of the pure crates on wasm32
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+has cargo || die "cargo is missing: install Rust with rustup (https://rustup.rs)"
+has cc || apt_install "linking the build scripts of crates" gcc libc6-dev
+
+(($#)) || set -- wasm envoy node demo lint
+for tool in "$@"; do
+    case $tool in
+    wasm) "$ROOT/scripts/wasm-cargo.sh" wasm32-wasip1 ready ;;
+    envoy) "$ROOT/scripts/envoy.sh" >/dev/null ;;
+    node)
+        "$ROOT/scripts/wasm-cargo.sh" wasm32-unknown-unknown ready
+        "$ROOT/scripts/wasm-bindgen.sh" >/dev/null
+        ;;
+    demo)
+        has python3 || apt_install "the demo's servers" python3
+        has openssl || apt_install "the demo's issuer" openssl
+        ;;
+    compose) apt_install "running docker-compose.yml" podman podman-compose runc netavark aardvark-dns iptables debootstrap ;;
+    lint)
+        cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+        cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+        has shellcheck || apt_install "checking the shell scripts" shellcheck
+        has python3 || apt_install "checking the Python scripts" python3
+        ;;
+    *) die "there is no tool '$tool'; see the head of $0" ;;
+    esac
+done

@@ -1,0 +1,69 @@
+//! The access log of a listener: for each request its audit event, `-` when it has none, then one line with plain fields.
+//!
+//! Both go into one file, in this order, so that whoever has found the second line knows whether there is an event.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// What Envoy's own access log says about a request. Absent values are `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLine {
+    /// The status that the client got.
+    pub status: String,
+    /// The response code details.
+    pub details: String,
+    /// The filter state `portcullis.decision`.
+    pub decision: String,
+    /// The filter state `portcullis.principal`.
+    pub principal: String,
+}
+
+const SEPARATOR: &str = "\t";
+const FIELDS: [&str; 5] = [
+    "%REQ(X-REQUEST-ID)%",
+    "%RESPONSE_CODE%",
+    "%RESPONSE_CODE_DETAILS%",
+    "%FILTER_STATE(wasm.portcullis.decision:PLAIN)%",
+    "%FILTER_STATE(wasm.portcullis.principal:PLAIN)%",
+];
+const AUDIT: &str = "%FILTER_STATE(wasm.portcullis.audit:PLAIN)%\n";
+
+pub(crate) fn file(folder: &Path, listener: &str) -> PathBuf {
+    folder.join(format!("{listener}.access.log"))
+}
+
+pub(crate) fn to_json(folder: &Path, listener: &str) -> Value {
+    let file = file(folder, listener);
+    json!([file_log(&file, AUDIT), file_log(&file, &format!("{}\n", FIELDS.join(SEPARATOR)))])
+}
+
+fn file_log(path: &Path, format: &str) -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": path,
+            "log_format": {"text_format_source": {"inline_string": format}},
+        },
+    })
+}
+
+impl AccessLine {
+    /// The line on this request in the text of a log, if it stands there.
+    pub(crate) fn find(log: &str, request_id: &str) -> Option<Self> {
+        log.lines().find_map(|line| {
+            let mut fields = line.split(SEPARATOR);
+            if fields.next() != Some(request_id) {
+                return None;
+            }
+            let mut field = || fields.next().map(str::to_owned);
+            Some(Self { status: field()?, details: field()?, decision: field()?, principal: field()? })
+        })
+    }
+}
+
+/// The audit event of this request in the text of a log, if it stands there.
+pub(crate) fn find_event(log: &str, request_id: &str) -> Option<Value> {
+    log.lines().filter(|line| line.contains(request_id)).find_map(|line| serde_json::from_str(line).ok())
+}

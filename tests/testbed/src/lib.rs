@@ -1,0 +1,50 @@
+//! A real Envoy with everything around it, on ephemeral loopback ports.
+//!
+//! A test builds a [`Bootstrap`] out of [`Listener`]s with [`Plugin`]s, starts [`Envoy`] with it and talks through a
+//! [`Client`] to an [`Upstream`] that keeps what it saw. An [`Issuer`] signs tokens; a [`JwksServer`] serves its keys, and a
+//! [`FakeJwksServer`] fails in a chosen way.
+//!
+//! Setting up returns `anyhow::Result`. Once a test runs, an exchange that cannot take place is a failed test, so these
+//! calls panic with a sentence. Nothing waits without a deadline, and nothing sleeps for a fixed time.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `PORTCULLIS_ENVOY` | the Envoy binary | `.tools/envoy/envoy` of the workspace |
+//! | `PORTCULLIS_DIST` | the folder of the built modules | `dist` of the workspace |
+//! | `PORTCULLIS_KEEP` | set: configurations and logs stay, in `portcullis-*` of the temporary folder | |
+
+mod access_log;
+mod bootstrap;
+mod claims;
+mod client;
+mod envoy;
+mod exposition;
+mod fake_jwks_server;
+mod http;
+mod issuer;
+mod jwks_server;
+mod listener;
+mod plugin;
+mod poll;
+mod process;
+mod scratch;
+mod server;
+mod signing_key;
+mod upstream;
+
+pub use access_log::AccessLine;
+pub use bootstrap::Bootstrap;
+pub use claims::Claims;
+pub use client::{Client, Request, Response};
+pub use envoy::{Envoy, validate};
+pub use exposition::{Exposition, Sample};
+pub use fake_jwks_server::{FakeJwksServer, Fault};
+pub use http::Headers;
+pub use issuer::Issuer;
+pub use jwks_server::JwksServer;
+pub use listener::{Listener, Route};
+pub use plugin::{Module, Plugin, workspace};
+pub use poll::poll;
+pub use scratch::Scratch;
+pub use signing_key::{Algorithm, SigningKey};
+pub use upstream::{Seen, Upstream};

@@ -1,0 +1,121 @@
+//! A listener of the proxy with one chain of filters.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::access_log;
+use crate::bootstrap::UPSTREAM;
+use crate::plugin::Plugin;
+
+/// A route with a name, to the cluster `upstream`.
+#[derive(Debug, Clone)]
+pub struct Route {
+    name: String,
+    matcher: Value,
+}
+
+impl Route {
+    /// A route for every path that begins so.
+    #[must_use]
+    pub fn prefix(name: &str, prefix: &str) -> Self {
+        Self { name: name.to_owned(), matcher: json!({ "prefix": prefix }) }
+    }
+
+    /// A route for requests with this header value, on every path.
+    #[must_use]
+    pub fn header(name: &str, header: &str, value: &str) -> Self {
+        let matcher = json!({"prefix": "/", "headers": [{"name": header, "string_match": {"exact": value}}]});
+        Self { name: name.to_owned(), matcher }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"name": self.name, "match": self.matcher, "route": {"cluster": UPSTREAM, "timeout": "15s"}})
+    }
+}
+
+/// A listener under construction. Its routes end with one named `rest` for every path.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    name: String,
+    filters: Vec<Filter>,
+    routes: Vec<Route>,
+    max_request_headers_kb: u32,
+}
+
+#[derive(Debug, Clone)]
+enum Filter {
+    Plugin(Plugin),
+    Native(Value),
+}
+
+impl Listener {
+    /// A listener without filters.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), filters: Vec::new(), routes: Vec::new(), max_request_headers_kb: 60 }
+    }
+
+    /// The same with a module at the end of its chain.
+    #[must_use]
+    pub fn plugin(mut self, plugin: Plugin) -> Self {
+        self.filters.push(Filter::Plugin(plugin));
+        self
+    }
+
+    /// The same with one of Envoy's own filters at the end of its chain.
+    #[must_use]
+    pub fn native(mut self, filter: Value) -> Self {
+        self.filters.push(Filter::Native(filter));
+        self
+    }
+
+    /// The same with one more route, tried after those before it.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// The same with another limit for all request headers together; Envoy's own default is 60 KiB.
+    #[must_use]
+    pub const fn max_request_headers_kb(mut self, limit: u32) -> Self {
+        self.max_request_headers_kb = limit;
+        self
+    }
+
+    pub(crate) fn to_json(&self, folder: &Path) -> Result<Value> {
+        let mut filters = Vec::new();
+        for filter in &self.filters {
+            filters.push(match filter {
+                Filter::Plugin(plugin) => plugin.to_json()?,
+                Filter::Native(native) => native.clone(),
+            });
+        }
+        filters.push(json!({
+            "name": "envoy.filters.http.router",
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+        }));
+        let rest = Route::prefix("rest", "/");
+        let routes: Vec<_> = self.routes.iter().chain([&rest]).map(Route::to_json).collect();
+        let manager = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": self.name,
+            "codec_type": "HTTP1",
+            // Anything that a client can say shall reach the modules.
+            "http_protocol_options": {"allow_custom_methods": true},
+            // The test finds its request in logs by the id that it sent.
+            "preserve_external_request_id": true,
+            "max_request_headers_kb": self.max_request_headers_kb,
+            "access_log": access_log::to_json(folder, &self.name),
+            "route_config": {"name": self.name, "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+            "http_filters": filters,
+        });
+        Ok(json!({
+            "name": self.name,
+            "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+        }))
+    }
+}

@@ -1,0 +1,130 @@
+//! A built module with its configuration, as one entry of a filter chain.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use serde_json::{Map, Value, json};
+
+/// One of the shipped modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Module {
+    /// `jwt_auth.wasm`.
+    JwtAuth,
+    /// `auth_header.wasm`.
+    AuthHeader,
+    /// `audit_log.wasm`.
+    AuditLog,
+    /// `metrics.wasm`.
+    Metrics,
+    /// `portcullis.wasm`: all of them in one.
+    Portcullis,
+}
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned).unwrap_or_default()
+}
+
+/// The folder of the built modules: `PORTCULLIS_DIST`, else `dist` of the workspace.
+pub(crate) fn dist() -> PathBuf {
+    env::var_os("PORTCULLIS_DIST").map_or_else(|| workspace().join("dist"), PathBuf::from)
+}
+
+impl Module {
+    /// The name of its file without the ending.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::JwtAuth => "jwt_auth",
+            Self::AuthHeader => "auth_header",
+            Self::AuditLog => "audit_log",
+            Self::Metrics => "metrics",
+            Self::Portcullis => "portcullis",
+        }
+    }
+
+    /// Its file.
+    ///
+    /// # Errors
+    /// When it was not built.
+    pub fn path(self) -> Result<PathBuf> {
+        let path = dist().join(self.name()).with_extension("wasm");
+        ensure!(path.is_file(), "there is no {}: run `make build` first", path.display());
+        Ok(path)
+    }
+}
+
+/// A module in a filter chain.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    module: Module,
+    configuration: Option<Value>,
+    environment: Vec<(String, String)>,
+}
+
+impl Plugin {
+    /// A module with this JSON as its configuration.
+    #[must_use]
+    pub fn new(module: Module, configuration: &Value) -> Self {
+        Self::with_text(module, &configuration.to_string())
+    }
+
+    /// A module with any text as its configuration.
+    #[must_use]
+    pub fn with_text(module: Module, configuration: &str) -> Self {
+        let text = json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration});
+        Self { module, configuration: Some(text), environment: Vec::new() }
+    }
+
+    /// A module with this JSON as its configuration, written as a protobuf `Struct`.
+    #[must_use]
+    pub fn with_struct(module: Module, configuration: &Value) -> Self {
+        let message = json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration});
+        Self { module, configuration: Some(message), environment: Vec::new() }
+    }
+
+    /// A module without a configuration.
+    #[must_use]
+    pub const fn unconfigured(module: Module) -> Self {
+        Self { module, configuration: None, environment: Vec::new() }
+    }
+
+    /// The same with a variable in the environment of its VM. Plugins of one Envoy with the same names share the values.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Value> {
+        let name = self.module.name();
+        let mut vm = json!({
+            "vm_id": name,
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": {"local": {"filename": self.module.path()?}},
+        });
+        if !self.environment.is_empty() {
+            let variables: Map<_, _> = self.environment.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+            // One VM has one environment.
+            let names: Vec<_> = self.environment.iter().map(|(name, _)| name.as_str()).collect();
+            let id = format!("{name} with {}", names.join(", "));
+            merge(&mut vm, json!({"vm_id": id, "environment_variables": {"key_values": variables}}));
+        }
+        let mut config = json!({"name": name, "root_id": name, "vm_config": vm, "failure_policy": "FAIL_RELOAD"});
+        if let Some(configuration) = &self.configuration {
+            merge(&mut config, json!({ "configuration": configuration }));
+        }
+        Ok(json!({
+            "name": format!("portcullis.{name}"),
+            "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": config},
+        }))
+    }
+}
+
+fn merge(object: &mut Value, more: Value) {
+    if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
+        object.extend(more);
+    }
+}

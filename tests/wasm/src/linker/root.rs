@@ -1,0 +1,63 @@
+//! What root contexts do: timers, requests to clusters, shared data, foreign functions.
+
+use std::time::Duration;
+
+use super::Function;
+use crate::host_call::{Answer, HostCall};
+use crate::state::{Call, CallId};
+use crate::status::Status;
+use crate::vm::Context;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    ("proxy_set_tick_period_milliseconds", "i", set_tick_period),
+    ("proxy_http_call", "iiiiiiiiii", http_call),
+    ("proxy_call_foreign_function", "iiiiii", |_| Err(Status::NOT_FOUND.into())),
+    ("proxy_get_shared_data", "iiiii", get_shared_data),
+    ("proxy_set_shared_data", "iiiii", set_shared_data),
+];
+
+fn set_tick_period(call: &mut HostCall<'_, '_>) -> Answer {
+    let period = call.word(0);
+    match call.vm().context_mut() {
+        Some(Context::Root { tick_milliseconds, .. }) => *tick_milliseconds = period,
+        _ => call.state().violation("a tick period was set outside of a root context"),
+    }
+    Ok(())
+}
+
+fn http_call(call: &mut HostCall<'_, '_>) -> Answer {
+    let (cluster, headers, _body, _trailers) = (call.text(0)?, call.headers(2)?, call.bytes(4)?, call.headers(6)?);
+    let timeout = Duration::from_millis(call.word(8).into());
+    let has_all = [":method", ":path", ":authority"].into_iter().all(|name| headers.get(name).is_some());
+    if !has_all || !call.state().clusters.contains(&cluster) {
+        return Err(Status::BAD_ARGUMENT.into());
+    }
+    let (plugin, context) = (call.vm().plugin, call.vm().context_id());
+    let is_of_root = matches!(call.vm().context(), Some(Context::Root { .. }));
+    let id = {
+        let mut state = call.state();
+        state.calls_sent += 1;
+        let id = CallId(state.calls_sent);
+        state.calls.insert(id, Call { plugin, context, cluster, headers, timeout, is_of_root });
+        id
+    };
+    call.return_word(9, id.0)
+}
+
+fn get_shared_data(call: &mut HostCall<'_, '_>) -> Answer {
+    let key = call.text(0)?;
+    let (value, cas) = call.state().shared.get(&key).cloned().ok_or(Status::NOT_FOUND)?;
+    call.return_bytes(2, value)?;
+    call.return_word(4, cas)
+}
+
+fn set_shared_data(call: &mut HostCall<'_, '_>) -> Answer {
+    let (key, value, cas) = (call.text(0)?, call.bytes(2)?, call.word(4));
+    let shared = &mut call.state().shared;
+    let current = shared.get(&key).map_or(0, |(_, cas)| *cas);
+    if cas != 0 && cas != current {
+        return Err(Status::CAS_MISMATCH.into());
+    }
+    shared.insert(key, (value, current + 1));
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! What each built module offers and asks for. Every callback that a module exports costs a crossing on each request, and every
+//! import is something that it can do to a request.
+
+use portcullis_wasm_tests::module;
+
+/// What every module exports.
+const ALWAYS: [&str; 8] = [
+    "_initialize",
+    "memory",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+    "proxy_on_memory_allocate",
+    "proxy_on_vm_start",
+];
+
+/// The WASI functions that Envoy offers and Rust's standard library asks for.
+const WASI: [&str; 7] = ["clock_time_get", "environ_get", "environ_sizes_get", "fd_write", "proc_exit", "random_get", "sched_yield"];
+
+/// The imports by which a module acts on a request.
+const ACTING: [&str; 6] = [
+    "env.proxy_add_header_map_value",
+    "env.proxy_close_stream",
+    "env.proxy_continue_stream",
+    "env.proxy_remove_header_map_value",
+    "env.proxy_replace_header_map_value",
+    "env.proxy_send_local_response",
+];
+
+#[test]
+fn exports_the_callbacks_of_its_stages_and_no_others() {
+    let cases: [(&str, &[&str]); 5] = [
+        ("jwt_auth", &["proxy_on_http_call_response", "proxy_on_request_headers", "proxy_on_tick"]),
+        ("auth_header", &["proxy_on_request_headers"]),
+        ("audit_log", &["proxy_on_log"]),
+        ("metrics", &["proxy_on_log"]),
+        ("portcullis", &["proxy_on_http_call_response", "proxy_on_log", "proxy_on_request_headers", "proxy_on_tick"]),
+    ];
+    for (name, callbacks) in cases {
+        let mut expected = [&ALWAYS, callbacks].concat();
+        expected.sort_unstable();
+        assert_eq!(module::exports(&module::compiled(name)), expected, "{name}");
+    }
+}
+
+#[test]
+fn imports_only_the_interface_and_a_little_of_wasi() {
+    for name in module::MODULES {
+        for import in module::imports(&module::compiled(name)) {
+            let is_known = match import.split_once('.') {
+                Some(("env", function)) => function.starts_with("proxy_"),
+                Some(("wasi_snapshot_preview1", function)) => WASI.contains(&function),
+                _ => false,
+            };
+            assert!(is_known, "{name} imports {import}");
+        }
+    }
+}
+
+#[test]
+fn a_module_that_only_observes_cannot_act_on_a_request() {
+    for name in module::MODULES {
+        let imports = module::imports(&module::compiled(name));
+        let acting: Vec<_> = ACTING.into_iter().filter(|import| imports.iter().any(|found| found == import)).collect();
+        let expected: &[&str] = if matches!(name, "audit_log" | "metrics") { &[] } else { &ACTING };
+        assert_eq!(acting, expected, "{name}");
+    }
+}
+
+#[test]
+fn stays_small() {
+    // The proxy compiles a module when it starts and keeps a copy for each worker.
+    let ceiling = 1_500_000;
+    for name in module::MODULES {
+        let size = std::fs::metadata(module::file(name)).unwrap().len();
+        println!("{name}: {size} bytes");
+        assert!(size < ceiling, "{name} has {size} bytes");
+    }
+}

@@ -1,0 +1,8 @@
+//! The second ring: the built modules in an embedded runtime. One program, so that each module is compiled once.
+
+mod bad_input;
+mod emulator;
+mod exports;
+mod first_flow;
+mod hostile_host;
+mod keys;
