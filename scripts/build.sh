@@ -23,9 +23,12 @@ features=(--enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enab
 optimize() {
     local from=$1 to=$2
     has wasm-opt || return 1
-    wasm-opt "${features[@]}" -O3 --strip-producers "$from" -o "$to" 2>/dev/null || return 1
-    wasm-opt "${features[@]}" "$to" -o /dev/null 2>/dev/null || return 1
-    [[ $(stat -c %s "$to") -lt $(stat -c %s "$from") ]]
+    # What was made of this very file before is still right.
+    [[ ! $to -nt $from ]] || return 0
+    rm -f "$to"
+    wasm-opt "${features[@]}" -O3 --strip-producers "$from" -o "$to.new" 2>/dev/null || return 1
+    wasm-opt "${features[@]}" "$to.new" -o /dev/null 2>/dev/null || return 1
+    [[ $(stat -c %s "$to.new") -lt $(stat -c %s "$from") ]] && mv -f "$to.new" "$to"
 }
 
 arguments=(--release)
@@ -34,13 +37,15 @@ for module in "${modules[@]}"; do arguments+=(-p "${module%%:*}"); done
 built=$("$ROOT/scripts/wasm-cargo.sh" "$target" target-dir)/$target/release
 
 mkdir -p "$dist"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 for module in "${modules[@]}"; do
     IFS=: read -r _ artifact name <<<"$module"
     file=$built/$artifact.wasm
     [[ -f $file ]] || die "cargo built no $file"
-    if optimize "$file" "$work/$name.wasm"; then file=$work/$name.wasm note=" (wasm-opt)"; else note=""; fi
+    if optimize "$file" "$built/$artifact.optimized.wasm"; then
+        file=$built/$artifact.optimized.wasm note=" (wasm-opt)"
+    else
+        note=""
+    fi
     for path in "$ROOT" "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}"; do
         if grep -aqF "$path/" "$file"; then die "$name.wasm holds the path $path of this machine"; fi
     done

@@ -173,7 +173,12 @@ class Keeper:
     def start(self, envoy):
         """Start a keeper with a stack on the shipped ports; returns when the gateway answers."""
         command = [sys.executable, __file__, str(self.folder), str(envoy)]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # It must hold nothing of the caller's open: a pipe that `make demo-up` writes into would never end.
+        with open(self.folder / "keeper.log", "w") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
         with process.stdout as output:
             said = output.readline()
         outcome = json.loads(said) if said else {"problem": "the keeper of the stack ended", "log": None}

@@ -44,7 +44,7 @@ choose() {
 # Debian's rustc comes without a linker for wasm: rustup's own where there is one, else LLVM's.
 wasm_linker() {
     local sysroot linker
-    if has rustup && sysroot=$(rustup run stable rustc --print sysroot 2>/dev/null); then
+    if has rustup && sysroot=$("$(rustup which rustc)" --print sysroot 2>/dev/null); then
         for linker in "$sysroot"/lib/rustlib/*/bin/rust-lld; do
             [[ -x $linker ]] && printf '%s' "$linker" && return
         done

@@ -96,7 +96,8 @@ fn deployment(plugin: &Value, path: &str, clusters: Option<BTreeSet<String>>) ->
     }
 }
 
-/// The bytes that Envoy gives to the module, and the path of what they are made of.
+/// The bytes that the module reads its configuration from, and the path of what they are made of. Envoy hands a Struct over as
+/// protobuf; it is given as JSON here, which the module reads in the same way.
 fn configuration(plugin: &Value, path: &str) -> Result<(Option<Vec<u8>>, String), ConfigError> {
     let path = member(path, "configuration");
     let Some(any) = plugin.get("configuration") else {

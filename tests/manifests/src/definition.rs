@@ -21,18 +21,18 @@ impl Definition {
     /// When no file has it, or its schema is none.
     pub fn find(folder: &Path, kind: &str, version: &str) -> Result<Self> {
         let file = folder.join(format!("{}.yaml", kind.to_lowercase()));
-        for document in documents(&file)? {
-            let versions = document["spec"]["versions"].as_array().into_iter().flatten();
-            for found in versions.filter(|found| document["spec"]["names"]["kind"] == kind && found["name"] == version) {
-                let schema = found["schema"]["openAPIV3Schema"].clone();
-                let mut closed = schema.clone();
-                if let Some(spec) = closed.pointer_mut("/properties/spec") {
-                    close(spec);
-                }
-                return Ok(Self { strict: jsonschema::validator_for(&closed)?, schema });
-            }
+        let definitions = documents(&file)?;
+        let schemas = definitions.iter().filter(|document| document["spec"]["names"]["kind"] == kind);
+        let mut versions = schemas.filter_map(|document| document["spec"]["versions"].as_array()).flatten();
+        let Some(found) = versions.find(|found| found["name"] == version) else {
+            anyhow::bail!("{} has no {kind} {version}", file.display());
+        };
+        let schema = found["schema"]["openAPIV3Schema"].clone();
+        let mut closed = schema.clone();
+        if let Some(spec) = closed.pointer_mut("/properties/spec") {
+            close(spec);
         }
-        anyhow::bail!("{} has no {kind} {version}", file.display())
+        Ok(Self { strict: jsonschema::validator_for(&closed)?, schema })
     }
 
     /// What is wrong with an object; nothing when it is as it should be.

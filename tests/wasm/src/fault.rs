@@ -1,6 +1,6 @@
 //! What a hostile proxy does: calls that fail, and calls that succeed with an answer that no proxy should give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::status::Status;
 
@@ -51,31 +51,34 @@ impl Fault {
     }
 }
 
-/// The faults that are in force, and which of them a module has met.
+/// The faults that are in force, and the calls whose faults a module has met.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    planned: BTreeMap<&'static str, Fault>,
-    met: bool,
+    planned: BTreeMap<String, Fault>,
+    met: BTreeSet<String>,
 }
 
 impl Faults {
-    pub(crate) fn plan(&mut self, call: &'static str, fault: Fault) {
-        self.planned.insert(call, fault);
+    pub(crate) fn plan(&mut self, call: &str, fault: Fault) {
+        self.planned.insert(call.to_owned(), fault);
     }
 
     pub(crate) fn clear(&mut self) {
         self.planned.clear();
     }
 
-    pub(crate) const fn met(&self) -> bool {
-        self.met
+    pub(crate) fn has_met(&self, call: &str) -> bool {
+        self.met.contains(call)
     }
 
-    /// The fault of this call, if it has one; from here on the faults count as met.
-    pub(crate) fn meet(&mut self, call: &str) -> Option<Fault> {
-        let fault = self.planned.get(call).copied();
-        self.met |= fault.is_some();
-        fault
+    /// The fault of this call, if it has one.
+    pub(crate) fn of(&self, call: &str) -> Option<Fault> {
+        self.planned.get(call).copied()
+    }
+
+    /// A module got a wrong answer to this call.
+    pub(crate) fn meet(&mut self, call: &str) {
+        self.met.insert(call.to_owned());
     }
 
     pub(crate) fn describe(&self) -> String {

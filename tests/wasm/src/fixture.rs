@@ -24,12 +24,18 @@ pub fn secret() -> &'static [u8] {
 /// When `keys` is not an object.
 #[must_use]
 pub fn jwt_auth_with(keys: Value) -> Value {
-    let mut rule = json!({"name": "uaa", "issuer": ISSUER, "audiences": ["orders"]});
+    let mut rule = json!({
+        "name": "uaa",
+        "issuer": ISSUER,
+        "audiences": ["orders"],
+        "outputClaimToHeaders": [{"header": "x-subject", "claim": "sub"}],
+    });
     rule.as_object_mut().expect("a rule is an object").extend(keys.as_object().expect("keys are an object").clone());
     json!({
         "jwtRules": [rule],
         "rules": [
             {"name": "health", "match": {"paths": ["/health"]}, "access": "public"},
+            {"name": "legacy", "match": {"routes": ["legacy"]}, "access": "denied"},
             {"name": "internal", "match": {"paths": ["/internal/**"]}, "access": "denied"},
             {
                 "name": "approve-order",
@@ -53,7 +59,11 @@ pub fn jwt_auth() -> Value {
 pub fn auth_header() -> Value {
     json!({
         "strip": ["x-user-*"],
-        "inject": [{"header": "x-user-id", "claim": "subject"}, {"header": "x-user-roles", "claim": "roles"}],
+        "inject": [
+            {"header": "x-user-id", "claim": "subject"},
+            {"header": "x-user-roles", "claim": "roles"},
+            {"header": "x-user-role", "claim": "roles", "format": "repeat"},
+        ],
     })
 }
 
@@ -67,6 +77,7 @@ pub fn audit_log() -> Value {
             "object": "{path.orderId}",
         }],
         "default": {"record": "always"},
+        "sinks": [{"type": "accesslog"}, {"type": "stdout"}],
     })
 }
 
@@ -130,7 +141,8 @@ pub fn token(host: &Host) -> String {
 /// A request's headers: method, path, and others.
 #[must_use]
 pub fn request(method: &str, path: &str, others: &[(&str, &str)]) -> Vec<(String, String)> {
-    let usual = [(":method", method), (":path", path), (":authority", "api.example.com"), (":scheme", "https"), ("x-request-id", "r-1")];
+    let usual =
+        [(":method", method), (":path", path), (":authority", "api.example.com"), (":scheme", "https"), ("x-request-id", "r-1")];
     usual.iter().chain(others).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 

@@ -1,7 +1,9 @@
 //! A header map of the emulated proxy, and the bytes in which the ABI hands one over.
 
+use std::fmt;
+
 /// Headers in order, with lower-case names. Repeated ones stay apart, as in Envoy.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Headers {
@@ -104,6 +106,13 @@ impl Headers {
             headers.add(name, value);
         }
         texts.is_empty().then_some(headers)
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.iter().map(|(name, value)| format!("{}: {}", name.escape_ascii(), value.escape_ascii()));
+        formatter.debug_list().entries(shown).finish()
     }
 }
 

@@ -129,13 +129,19 @@ impl Host {
 
     /// Send a request into the chain, as far as it goes.
     pub fn open<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, headers: &[(N, V)]) -> StreamId {
+        self.open_behind(headers, &[])
+    }
+
+    /// Send a request into the chain behind filters that left this filter state.
+    pub fn open_behind<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, headers: &[(N, V)], state: &[(&str, &str)]) -> StreamId {
         self.streams += 1;
         let id = StreamId(self.streams);
         let request = Headers::new(headers.iter().map(|(name, value)| (name, value)));
         let mut properties = BTreeMap::new();
         properties.insert("xds\0route_name".to_owned(), b"the-route".to_vec());
+        let state = state.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
         let started = self.state.borrow().now;
-        self.state.borrow_mut().streams.insert(id, Stream { request, properties, started, ..Stream::default() });
+        self.state.borrow_mut().streams.insert(id, Stream { request, properties, state, started, ..Stream::default() });
         self.open.insert(id, vec![None; self.plugins.len()]);
         self.run(id, 0);
         self.settle();
@@ -157,18 +163,16 @@ impl Host {
     /// End a stream: the response with this status, or with that of the local reply, then log, done, delete.
     pub fn finish(&mut self, id: StreamId, status: u16) {
         let contexts = self.open[&id].clone();
-        let code = {
+        {
             let mut state = self.state.borrow_mut();
             let now = state.now;
             let stream = state.streams.get_mut(&id).expect("it is open");
             let code = stream.reply.as_ref().map_or(u64::from(status), |reply| reply.status.into());
-            stream.response = Headers::new([(":status", code.to_string())]);
             let duration = u64::try_from(now.saturating_sub(stream.started).as_nanos()).unwrap_or(u64::MAX);
+            stream.response = Headers::new([(":status", code.to_string())]);
             stream.properties.insert("response\0code".to_owned(), code.to_le_bytes().to_vec());
             stream.properties.insert("request\0duration".to_owned(), duration.to_le_bytes().to_vec());
-            code
-        };
-        assert!(code >= 100, "an HTTP status has three digits");
+        }
         for (place, context) in contexts.iter().enumerate().rev() {
             let Some(context) = *context else { continue };
             self.plugins[place].show_headers(context, false, true);
@@ -220,10 +224,14 @@ impl Host {
             let action = plugin.call::<(u32, u32, u32), u32>(context, "proxy_on_request_headers", (context, count, 1));
             let mut state = self.state.borrow_mut();
             let stream = state.streams.get_mut(&id).expect("it is open");
+            let is_let_go = action.unwrap_or(0) == 0;
             if stream.reply.is_some() || stream.is_closed {
+                if is_let_go {
+                    state.violation("a request was let go that was answered or closed");
+                }
                 return;
             }
-            if action.unwrap_or(0) != 0 {
+            if !is_let_go {
                 stream.progress = Progress::HeldBy(place);
                 return;
             }
@@ -314,7 +322,7 @@ impl Host {
     }
 
     /// From here on this host call misbehaves.
-    pub fn fail(&mut self, call: &'static str, fault: Fault) {
+    pub fn fail(&mut self, call: &str, fault: Fault) {
         self.state.borrow_mut().faults.plan(call, fault);
     }
 
@@ -323,10 +331,10 @@ impl Host {
         self.state.borrow_mut().faults.clear();
     }
 
-    /// Whether a module has made a call that misbehaved.
+    /// Whether a module has made this call and it misbehaved.
     #[must_use]
-    pub fn met_fault(&self) -> bool {
-        self.state.borrow().faults.met()
+    pub fn has_met(&self, call: &str) -> bool {
+        self.state.borrow().faults.has_met(call)
     }
 
     /// The time since the epoch, in seconds, as the modules see it.

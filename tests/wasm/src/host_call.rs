@@ -35,6 +35,7 @@ pub(crate) type Answer<T = ()> = Result<T, Failure>;
 /// A host call while it is carried out. Arguments are named by their place.
 pub(crate) struct HostCall<'a, 'b> {
     pub(crate) caller: &'a mut Caller<'b, Vm>,
+    pub(crate) name: &'static str,
     pub(crate) arguments: &'a [Val],
     pub(crate) fault: Option<Fault>,
 }
@@ -78,7 +79,10 @@ impl HostCall<'_, '_> {
 
     /// Hand bytes over in memory that the module allocates; `place` and the one behind it say where pointer and size go.
     pub(crate) fn return_bytes(&mut self, place: usize, bytes: Vec<u8>) -> Answer {
-        let bytes = self.fault.map_or_else(|| bytes.clone(), |fault| fault.spoil_bytes(bytes.clone()));
+        let bytes = match self.meet() {
+            Some(fault) => fault.spoil_bytes(bytes),
+            None => bytes,
+        };
         let size = u32::try_from(bytes.len()).map_err(|_| Status::INTERNAL_FAILURE)?;
         let pointer = match self.fault {
             Some(Fault::WildPointer) => u32::MAX - size,
@@ -94,17 +98,29 @@ impl HostCall<'_, '_> {
     }
 
     pub(crate) fn return_word(&mut self, place: usize, word: u32) -> Answer {
-        match self.fault.map_or(Some(word.into()), |fault| fault.spoil_number(word.into())) {
+        match self.spoil_number(word.into()) {
             Some(number) => self.write(self.word(place), &number.to_le_bytes()[..4]),
             None => Ok(()),
         }
     }
 
     pub(crate) fn return_long(&mut self, place: usize, long: u64) -> Answer {
-        match self.fault.map_or(Some(long), |fault| fault.spoil_number(long)) {
+        match self.spoil_number(long) {
             Some(number) => self.write(self.word(place), &number.to_le_bytes()),
             None => Ok(()),
         }
+    }
+
+    fn spoil_number(&self, number: u64) -> Option<u64> {
+        self.meet().map_or(Some(number), |fault| fault.spoil_number(number))
+    }
+
+    /// The fault of this call, which the module meets now.
+    fn meet(&self) -> Option<Fault> {
+        if self.fault.is_some() {
+            self.state().faults.meet(self.name);
+        }
+        self.fault
     }
 
     pub(crate) fn write(&mut self, pointer: u32, bytes: &[u8]) -> Answer {

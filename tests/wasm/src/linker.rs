@@ -35,10 +35,13 @@ pub(crate) fn linker() -> Linker<Vm> {
 }
 
 fn meet(call: &mut HostCall<'_, '_>, name: &str, work: fn(&mut HostCall<'_, '_>) -> Answer) -> Answer {
-    let fault = call.state().faults.meet(name);
+    let fault = call.state().faults.of(name);
     call.fault = fault;
     match fault {
-        Some(Fault::Status(status)) => Err(Failure::Status(status)),
+        Some(Fault::Status(status)) => {
+            call.state().faults.meet(name);
+            Err(Failure::Status(status))
+        }
         _ => work(call),
     }
 }
@@ -47,14 +50,14 @@ fn meet(call: &mut HostCall<'_, '_>, name: &str, work: fn(&mut HostCall<'_, '_>)
 fn define(
     linker: &mut Linker<Vm>,
     module: &str,
-    name: &str,
+    name: &'static str,
     parameters: &str,
     work: impl Fn(&mut HostCall<'_, '_>) -> wasmtime::Result<u32> + Send + Sync + 'static,
 ) {
     let parameters = parameters.chars().map(|letter| if letter == 'I' { ValType::I64 } else { ValType::I32 });
     let function_type = FuncType::new(linker.engine(), parameters, [ValType::I32]);
     let function = move |mut caller: Caller<'_, Vm>, arguments: &[Val], results: &mut [Val]| {
-        let status = work(&mut HostCall { caller: &mut caller, arguments, fault: None })?;
+        let status = work(&mut HostCall { caller: &mut caller, name, arguments, fault: None })?;
         results[0] = Val::I32(status.cast_signed());
         Ok(())
     };

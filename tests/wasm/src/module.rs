@@ -23,8 +23,7 @@ pub(crate) fn engine() -> &'static Engine {
 /// The folder of the built modules: `PORTCULLIS_DIST`, else `dist` of the workspace.
 #[must_use]
 pub fn dist() -> PathBuf {
-    std::env::var_os("PORTCULLIS_DIST")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist"), PathBuf::from)
+    std::env::var_os("PORTCULLIS_DIST").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist"), PathBuf::from)
 }
 
 /// The file of a built module.

@@ -9,7 +9,7 @@ use portcullis_core::stage::{Completion, Exchange};
 use portcullis_core::time::UnixTime;
 
 use super::Runner;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
 use crate::stream::{Phase, Stream};
@@ -46,7 +46,9 @@ impl<P: Proxy> Runner<'_, P> {
 
     fn read_route_name(&self) -> Result<Option<String>> {
         let name = self.proxy.property(&["xds", "route_name"])?;
-        Ok(name.and_then(|name| String::from_utf8(name).ok()).filter(|name| !name.is_empty()))
+        // A name that is no text is not taken for "no route": a rule may deny the route.
+        let name = name.map(String::from_utf8).transpose().map_err(|_| Error::malformed("get_property"))?;
+        Ok(name.filter(|name| !name.is_empty()))
     }
 
     /// Puts into the exchange what the module before this one decided.

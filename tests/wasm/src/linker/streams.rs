@@ -61,12 +61,7 @@ fn close_stream(call: &mut HostCall<'_, '_>) -> Answer {
 }
 
 fn send_local_response(call: &mut HostCall<'_, '_>) -> Answer {
-    let reply = LocalReply {
-        status: call.word(0),
-        details: call.text(1)?,
-        body: call.bytes(3)?,
-        headers: call.headers(5)?,
-    };
+    let reply = LocalReply { status: call.word(0), details: call.text(1)?, body: call.bytes(3)?, headers: call.headers(5)? };
     let Some(mut stream) = call.stream() else {
         call.state().violation("an answer was sent outside of any stream");
         return Ok(());

@@ -82,7 +82,11 @@ fn says_where_and_what_is_wrong() {
             json!({"jwtAuth": {}, "auditLog": {"events": [{"match": {"paths": ["/"]}}]}}),
             vec!["auditLog.events[0]", "name"],
         ),
-        ("a metric label that does not exist", json!({"jwtAuth": {}, "metrics": {"labels": ["user"]}}), vec!["metrics.labels[0]", "user"]),
+        (
+            "a metric label that does not exist",
+            json!({"jwtAuth": {}, "metrics": {"labels": ["user"]}}),
+            vec!["metrics.labels[0]", "status_class"],
+        ),
     ];
     for (name, configuration, words) in cases {
         let line = refusal("portcullis", configuration.to_string().as_bytes());
@@ -115,7 +119,10 @@ fn denies_requests_where_the_configuration_was_refused_or_never_came() {
     }
 }
 
-fn bytes(headers: &[(&str, &[u8])]) -> Vec<(String, Vec<u8>)> {
+/// A header as it is sent.
+type Pair<'a> = (&'a str, &'a [u8]);
+
+fn bytes(headers: &[Pair<'_>]) -> Vec<(String, Vec<u8>)> {
     let is_given = |name: &str| headers.iter().any(|(given, _)| *given == name);
     let usual = fixture::request("GET", "/orders", &[]).into_iter().filter(|(name, _)| !is_given(name));
     let usual = usual.map(|(name, value)| (name, value.into_bytes()));
@@ -133,7 +140,7 @@ fn refuses_malformed_credentials_and_serves_the_next_request() {
     let (claims, _) = token.rsplit_once('.').unwrap();
     let cut = format!("Bearer {}", &token[..token.len() - 10]);
     let other_signature = format!("Bearer {claims}.{}", "A".repeat(43));
-    type Case<'a> = (&'a str, &'a [(&'a str, &'a [u8])], &'a str);
+    type Case<'a> = (&'a str, &'a [Pair<'a>], &'a str);
     let cases: [Case<'_>; 15] = [
         ("bytes that are not ASCII", &[("authorization", b"Bearer \xa1")], "400 authorization_malformed"),
         ("bytes that are not UTF-8", &[("authorization", b"\xff\xfe")], "401 token_missing"),
@@ -161,12 +168,12 @@ fn refuses_malformed_credentials_and_serves_the_next_request() {
 }
 
 #[test]
-fn a_malformed_request_is_refused_by_every_deciding_module_or_harmless() {
+fn a_malformed_request_is_refused_and_malformed_decoration_is_passed_on() {
     let mut host = fixture::bundle();
     let token = format!("Bearer {}", fixture::token(&host));
-    let authorization: (&str, &[u8]) = ("authorization", token.as_bytes());
+    let authorization: Pair<'_> = ("authorization", token.as_bytes());
     let long = "x".repeat(100_000);
-    let cases: [(&str, Vec<(&str, &[u8])>); 6] = [
+    let cases: [(&str, Vec<Pair<'_>>); 6] = [
         ("header value that is not UTF-8", vec![authorization, ("x-other", b"\xff\xfe")]),
         ("cookie that is not UTF-8", vec![authorization, ("cookie", b"a=\xff; session=\xfe")]),
         ("request id that is not UTF-8", vec![authorization, ("x-request-id", b"\xff")]),
@@ -177,7 +184,7 @@ fn a_malformed_request_is_refused_by_every_deciding_module_or_harmless() {
     for (name, headers) in cases {
         assert!(host.request(&bytes(&headers)).is_continued(), "{name}");
     }
-    let without_token: [(&str, &[(&str, &[u8])]); 8] = [
+    let without_token: [(&str, &[Pair<'_>]); 8] = [
         ("path that is not UTF-8", &[(":path", b"/\xff/health")]),
         ("path that is empty", &[(":path", b"")]),
         ("path twice", &[(":path", b"/health"), (":path", b"/health")]),
@@ -189,7 +196,11 @@ fn a_malformed_request_is_refused_by_every_deciding_module_or_harmless() {
     ];
     for (name, headers) in without_token {
         let outcome = host.request(&bytes(headers));
-        assert!(matches!(&outcome, Outcome::Replied(reply) if (400..500).contains(&reply.status)), "{name}: {}", outcome.summary());
+        assert!(
+            matches!(&outcome, Outcome::Replied(reply) if (400..500).contains(&reply.status)),
+            "{name}: {}",
+            outcome.summary()
+        );
         let event = host.state("portcullis.audit").expect("it is recorded");
         assert!(serde_json::from_str::<serde_json::Value>(&event).is_ok(), "{name}: {event}");
     }

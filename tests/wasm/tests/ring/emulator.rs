@@ -41,7 +41,7 @@ fn a_planned_status_reaches_the_module() {
         let mut host = host(STRIP);
         host.fail("proxy_get_header_map_pairs", Fault::Status(status));
         assert_eq!(host.request(GET), Outcome::Held, "{status:?}");
-        assert!(host.met_fault());
+        assert!(host.has_met("proxy_get_header_map_pairs"));
         host.heal();
         assert!(host.request(GET).is_continued(), "{status:?}");
     }
@@ -57,7 +57,9 @@ fn a_spoiled_answer_reaches_the_module() {
                 (i32.ne (i32.load (i32.const 68)) (i32.const {size})))"#
         )
     };
-    let honest = 4 + 4 * 8 + (":method".len() + "GET".len() + ":path".len() + "/".len())
+    let honest = 4
+        + 4 * 8
+        + (":method".len() + "GET".len() + ":path".len() + "/".len())
         + (":authority".len() + "example.com".len() + "x-one".len() + "1".len())
         + 8;
     let honest = u32::try_from(honest).unwrap();
@@ -95,6 +97,17 @@ fn a_second_answer_fails_the_test() {
     host(&format!(
         r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {reply} {reply} (i32.const 1))"#
     ))
+    .request(GET);
+}
+
+#[test]
+#[should_panic(expected = "a request was let go that was answered or closed")]
+fn an_answer_to_what_goes_on_fails_the_test() {
+    host(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                (i32.const -1)))"#,
+    )
     .request(GET);
 }
 

@@ -34,16 +34,25 @@ fn refuses_a_request_without_token() {
 fn passes_a_valid_token_with_identity_headers_in_place_of_forged_ones() {
     for (name, mut host) in deployments() {
         let mut request = fixture::bearer("GET", "/orders", &fixture::token(&host));
-        for (header, value) in [("X-User-Id", "mallory"), ("x-user-roles", "ADMIN"), ("X_User_Id", "mallory"), ("x-user-anything", "1")] {
+        for (header, value) in [
+            ("X-User-Id", "mallory"),
+            ("x-user-roles", "ADMIN"),
+            ("X_User_Id", "mallory"),
+            ("x-user-anything", "1"),
+            ("x-subject", "m"),
+        ] {
             request.push((header.to_owned(), value.to_owned()));
         }
         let outcome = host.request(&request);
         let upstream = outcome.upstream();
         assert_eq!(upstream.get("x-user-id").as_deref(), Some("alice"), "{name}");
         assert_eq!(upstream.get("x-user-roles").as_deref(), Some("RESTAURANT,USER"), "{name}");
+        assert_eq!(upstream.all("x-user-role"), ["RESTAURANT", "USER"], "{name}");
+        assert_eq!(upstream.get("x-subject").as_deref(), Some("alice"), "{name}");
         assert_eq!(upstream.all("x_user_id"), [""; 0], "{name}");
         assert_eq!(upstream.all("x-user-anything"), [""; 0], "{name}");
         assert_eq!(upstream.get(":path").as_deref(), Some("/orders"), "{name}");
+        assert_eq!(upstream.all("authorization"), [""; 0], "{name}: the token is not passed on unless asked for");
     }
 }
 
@@ -97,9 +106,10 @@ fn a_token_expires_while_it_is_remembered() {
 #[test]
 fn a_public_path_strips_forged_headers_and_looks_at_no_credential() {
     for (name, mut host) in deployments() {
-        let forged = [("x-user-id", "mallory"), ("authorization", "Bearer not-a-token")];
+        let forged = [("x-user-id", "mallory"), ("x-subject", "mallory"), ("authorization", "Bearer not-a-token")];
         let outcome = host.request(&fixture::request("GET", "/health", &forged));
         assert_eq!(outcome.upstream().all("x-user-id"), [""; 0], "{name}");
+        assert_eq!(outcome.upstream().all("x-subject"), [""; 0], "{name}");
     }
 }
 
@@ -122,6 +132,9 @@ fn records_what_was_done() {
         assert_eq!(event["response"]["status"], 200, "{name}");
         assert_eq!(event["requestId"], "r-1", "{name}");
         assert!(!event.to_string().contains(&token), "{name}");
+        let line = host.state("portcullis.audit").unwrap();
+        let lines: Vec<_> = host.logs().into_iter().filter(|logged| logged.text == line && logged.level >= 2).collect();
+        assert_eq!(lines.len(), 1, "{name}: the sink stdout writes the same line: {:#?}", host.logs());
     }
 }
 
@@ -140,6 +153,17 @@ fn records_what_was_refused() {
 }
 
 #[test]
+fn a_record_on_stdout_is_shown_at_every_log_level() {
+    for level in 0..=5 {
+        let mut host = fixture::bundle();
+        host.set_log_level(level);
+        host.request(&fixture::request("GET", "/orders", &[]));
+        let line = host.state("portcullis.audit").expect("the request is recorded");
+        assert!(host.logs().iter().any(|logged| logged.text == line), "{level}: {:#?}", host.logs());
+    }
+}
+
+#[test]
 fn records_how_long_a_request_took() {
     for (name, mut host) in deployments() {
         let request = fixture::bearer("GET", "/orders", &fixture::token(&host));
@@ -149,7 +173,8 @@ fn records_how_long_a_request_took() {
         let event = audit_event(&host);
         assert_eq!(event["durationMs"], 250, "{name}");
         assert_eq!(event["response"]["status"], 204, "{name}");
-        let durations: Vec<_> = host.metrics().into_iter().filter(|metric| metric.is("portcullis_request_duration_ms", &[])).collect();
+        let durations: Vec<_> =
+            host.metrics().into_iter().filter(|metric| metric.is("portcullis_request_duration_ms", &[])).collect();
         assert_eq!(durations.iter().map(|metric| metric.recorded.clone()).collect::<Vec<_>>(), [[250]], "{name}");
     }
 }
@@ -175,11 +200,23 @@ fn counts_each_request_once_with_its_labels() {
         host.request(&fixture::request("GET", "/health", &[]));
         let total = |labels: &[(&str, &str)]| host.counted("portcullis_requests_total", labels);
         assert_eq!(total(&[]), 4, "{name}");
-        let allowed = [("decision", "allow"), ("reason", "token_valid"), ("issuer", "uaa"), ("rule", "default"), ("method", "GET")];
+        let allowed =
+            [("decision", "allow"), ("reason", "token_valid"), ("issuer", "uaa"), ("rule", "default"), ("method", "GET")];
         assert_eq!(total(&allowed), 2, "{name}: {:#?}", host.metrics());
-        let denied = [("decision", "deny"), ("reason", "token_missing"), ("issuer", "none"), ("method", "DELETE"), ("status_class", "4xx")];
+        let denied = [
+            ("decision", "deny"),
+            ("reason", "token_missing"),
+            ("issuer", "none"),
+            ("method", "DELETE"),
+            ("status_class", "4xx"),
+        ];
         assert_eq!(total(&denied), 1, "{name}: {:#?}", host.metrics());
-        assert_eq!(total(&[("rule", "health"), ("reason", "public"), ("status_class", "2xx")]), 1, "{name}: {:#?}", host.metrics());
+        assert_eq!(
+            total(&[("rule", "health"), ("reason", "public"), ("status_class", "2xx")]),
+            1,
+            "{name}: {:#?}",
+            host.metrics()
+        );
     }
 }
 
