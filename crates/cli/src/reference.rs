@@ -78,7 +78,7 @@ fn metrics(text: &mut String) {
     let labels = Label::ALL.map(|label| format!("`{}`", label.as_str())).join(", ");
     let _ = write!(
         text,
-        "\n## Metrics\n\nAs they stand in `/stats/prometheus`, given the `stats_tags` of the configurations in `envoy/` and `istio/`.\n\n\
+        "\n## Metrics\n\nAs they stand in `/stats/prometheus`, given the `stats_tags` of `envoy/` or the `extraStatTags` of `istio/`.\n\n\
          | metric | kind | labels |\n|---|---|---|\n\
          | `{REQUESTS_TOTAL}` | counter | {labels} |\n\
          | `{REQUEST_DURATION_MS}` | histogram | `{}` |\n\n\

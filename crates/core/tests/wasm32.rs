@@ -268,7 +268,7 @@ fn records_and_counts_a_request_of_the_bundle() {
     );
     assert_eq!(
         written.metrics,
-        ["portcullis_requests_total;rule=approve;reason=token_valid;", "portcullis_request_duration_ms;rule=approve;"]
+        ["rule=.=approve;.;reason=.=token_valid;.;portcullis_requests_total", "rule=.=approve;.;portcullis_request_duration_ms"]
     );
     assert_eq!(written.increments, [(MetricId(0), 1), (MetricId(1), 12)]);
 }

@@ -149,12 +149,11 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// Whether the metric has this base name and all these labels (`name;label=value;…`).
+    /// Whether the metric has this base name and all these labels (`label=.=value;.;…name`).
     #[must_use]
     pub fn is(&self, base: &str, labels: &[(&str, &str)]) -> bool {
-        let mut parts = self.name.split(';');
-        let has = |(label, value): &(&str, &str)| self.name.split(';').any(|part| part == format!("{label}={value}"));
-        parts.next() == Some(base) && labels.iter().all(has)
+        let mut parts: Vec<_> = self.name.split(";.;").collect();
+        parts.pop() == Some(base) && labels.iter().all(|(label, value)| parts.contains(&&*format!("{label}=.={value}")))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The labels of a request, and how they stand in the name of a metric.
 //!
-//! The proxy's metrics have names only, so labels are written into them: `portcullis_requests_total;rule=orders;decision=allow;`.
-//! The proxy's tag extraction ([`STATS_TAGS`](super::STATS_TAGS)) turns them into labels again.
+//! The proxy's metrics have names only, so labels are written into them:
+//! `rule=.=orders;.;decision=.=allow;.;portcullis_requests_total`. The proxy's tag extraction turns them into labels again:
+//! Istio's own, told the names of the labels (`extraStatTags`), or that of [`STATS_TAGS`](super::STATS_TAGS).
 
 use crate::config::metrics::Label;
 use crate::stage::{Completion, Exchange};
@@ -81,17 +82,14 @@ impl SeriesName {
     /// Write a name. Bytes of a value that the proxy or Prometheus would take for something else become `_`.
     pub fn write<'a>(&mut self, family: &str, labels: &[Label], value: impl Fn(Label) -> &'a str) {
         self.0.clear();
-        self.0.push_str(family);
         for label in labels {
-            self.0.push(';');
             self.0.push_str(label.as_str());
-            self.0.push('=');
+            self.0.push_str("=.=");
             let value = value(*label).bytes().take(MAX_VALUE_BYTES);
             self.0.extend(value.map(|byte| if is_plain(byte) { char::from(byte) } else { '_' }));
+            self.0.push_str(";.;");
         }
-        if !labels.is_empty() {
-            self.0.push(';');
-        }
+        self.0.push_str(family);
     }
 
     /// The name as it is.

@@ -2,13 +2,14 @@
 
 /// The `stats_config.stats_tags` of every Envoy configuration: tag names with their regular expressions.
 ///
-/// Envoy takes the second group for the value and cuts the first one out of the name; what several expressions cut may
-/// overlap, so each takes the `;` on both sides, and none is left.
+/// Envoy matches each expression against the whole name, takes the second group for the value and cuts the first one out of
+/// the name. Istio makes its own expressions, `(rule=\.=(.*?);\.;)`, from the names alone; these here leave the metrics of
+/// others as they are.
 pub const STATS_TAGS: &[(&str, &str)] = &[
-    ("rule", r"^wasmcustom\.portcullis_[a-z_]+.*?(;rule=([^;]*);)"),
-    ("decision", r"^wasmcustom\.portcullis_[a-z_]+.*?(;decision=([^;]*);)"),
-    ("reason", r"^wasmcustom\.portcullis_[a-z_]+.*?(;reason=([^;]*);)"),
-    ("issuer", r"^wasmcustom\.portcullis_[a-z_]+.*?(;issuer=([^;]*);)"),
-    ("method", r"^wasmcustom\.portcullis_[a-z_]+.*?(;method=([^;]*);)"),
-    ("status_class", r"^wasmcustom\.portcullis_[a-z_]+.*?(;status_class=([^;]*);)"),
+    ("rule", r"^wasmcustom\.(?:.*;\.;)?(rule=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
+    ("decision", r"^wasmcustom\.(?:.*;\.;)?(decision=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
+    ("reason", r"^wasmcustom\.(?:.*;\.;)?(reason=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
+    ("issuer", r"^wasmcustom\.(?:.*;\.;)?(issuer=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
+    ("method", r"^wasmcustom\.(?:.*;\.;)?(method=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
+    ("status_class", r"^wasmcustom\.(?:.*;\.;)?(status_class=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
 ];

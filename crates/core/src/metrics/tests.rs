@@ -75,38 +75,38 @@ fn counts_requests_under_their_labels() {
         (
             exchange("GET", allowed("orders")),
             answered(200),
-            "rule=orders;decision=allow;reason=token_valid;issuer=uaa;method=GET;status_class=2xx;",
+            "rule=.=orders;.;decision=.=allow;.;reason=.=token_valid;.;issuer=.=uaa;.;method=.=GET;.;status_class=.=2xx;.;",
         ),
         (
             exchange("POST", refused),
             answered(401),
-            "rule=orders;decision=deny;reason=token_missing;issuer=none;method=POST;status_class=4xx;",
+            "rule=.=orders;.;decision=.=deny;.;reason=.=token_missing;.;issuer=.=none;.;method=.=POST;.;status_class=.=4xx;.;",
         ),
         (
             exchange("PATCH", failed),
             answered(503),
-            "rule=orders;decision=error;reason=keys_unavailable;issuer=none;method=PATCH;status_class=5xx;",
+            "rule=.=orders;.;decision=.=error;.;reason=.=keys_unavailable;.;issuer=.=none;.;method=.=PATCH;.;status_class=.=5xx;.;",
         ),
         (
             exchange("get", None),
             Completion::default(),
-            "rule=none;decision=none;reason=none;issuer=none;method=other;status_class=none;",
+            "rule=.=none;.;decision=.=none;.;reason=.=none;.;issuer=.=none;.;method=.=other;.;status_class=.=none;.;",
         ),
         (
             Exchange::new(Request::default(), None),
             answered(700),
-            "rule=none;decision=none;reason=none;issuer=none;method=none;status_class=other;",
+            "rule=.=none;.;decision=.=none;.;reason=.=none;.;issuer=.=none;.;method=.=none;.;status_class=.=other;.;",
         ),
         (
             exchange("GET", allowed("a b;c=d|é\".e")),
             answered(304),
-            "rule=a_b_c_d____.e;decision=allow;reason=token_valid;issuer=uaa;method=GET;status_class=3xx;",
+            "rule=.=a_b_c_d____.e;.;decision=.=allow;.;reason=.=token_valid;.;issuer=.=uaa;.;method=.=GET;.;status_class=.=3xx;.;",
         ),
     ];
     for (exchange, completion, expected) in cases {
         let mut board = Board::default();
         stage(json!({"histograms": []})).on_log(&exchange, &completion, NOW, &mut board);
-        assert_eq!(board.values, BTreeMap::from([(format!("portcullis_requests_total;{expected}"), vec![1])]));
+        assert_eq!(board.values, BTreeMap::from([(format!("{expected}portcullis_requests_total"), vec![1])]));
     }
 }
 
@@ -114,8 +114,8 @@ fn counts_requests_under_their_labels() {
 fn measures_durations_by_rule() {
     // (configuration, the histogram's name)
     let cases = [
-        (json!({}), Some("portcullis_request_duration_ms;rule=orders;")),
-        (json!({"labels": ["method", "rule"]}), Some("portcullis_request_duration_ms;rule=orders;")),
+        (json!({}), Some("rule=.=orders;.;portcullis_request_duration_ms")),
+        (json!({"labels": ["method", "rule"]}), Some("rule=.=orders;.;portcullis_request_duration_ms")),
         (json!({"labels": ["method"]}), Some("portcullis_request_duration_ms")),
         (json!({"histograms": []}), None),
     ];
@@ -124,7 +124,7 @@ fn measures_durations_by_rule() {
         stage.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
         let without_duration = Completion { status: Some(200), duration: None };
         stage.on_log(&exchange("GET", allowed("orders")), &without_duration, NOW, &mut board);
-        let durations: Vec<_> = board.values.iter().filter(|(name, _)| name.starts_with(REQUEST_DURATION_MS)).collect();
+        let durations: Vec<_> = board.values.iter().filter(|(name, _)| name.ends_with(REQUEST_DURATION_MS)).collect();
         match expected {
             Some(name) => assert_eq!(durations, [(&name.to_owned(), &vec![7])], "{config}"),
             None => assert!(durations.is_empty(), "{config}"),
@@ -139,7 +139,7 @@ fn labels_stand_in_the_order_of_the_configuration() {
     ordered.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
     let mut bare = stage(json!({"labels": [], "histograms": []}));
     bare.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
-    assert_eq!(board.names, ["portcullis_requests_total;status_class=2xx;rule=orders;", "portcullis_requests_total"]);
+    assert_eq!(board.names, ["status_class=.=2xx;.;rule=.=orders;.;portcullis_requests_total", "portcullis_requests_total"]);
 }
 
 #[test]
@@ -165,14 +165,14 @@ fn series_beyond_the_limit_share_one() {
         }
         let counted: Vec<_> = board.values.iter().map(|(name, values)| (name.as_str(), values.len())).collect();
         let expected = [
-            ("portcullis_request_duration_ms;rule=a;", round),
-            ("portcullis_request_duration_ms;rule=b;", round),
-            ("portcullis_request_duration_ms;rule=c;", round),
-            ("portcullis_request_duration_ms;rule=other;", 2 * round),
-            ("portcullis_requests_total;rule=a;method=GET;", round),
-            ("portcullis_requests_total;rule=b;method=GET;", round),
-            ("portcullis_requests_total;rule=c;method=GET;", round),
-            ("portcullis_requests_total;rule=other;method=other;", 2 * round),
+            ("rule=.=a;.;method=.=GET;.;portcullis_requests_total", round),
+            ("rule=.=a;.;portcullis_request_duration_ms", round),
+            ("rule=.=b;.;method=.=GET;.;portcullis_requests_total", round),
+            ("rule=.=b;.;portcullis_request_duration_ms", round),
+            ("rule=.=c;.;method=.=GET;.;portcullis_requests_total", round),
+            ("rule=.=c;.;portcullis_request_duration_ms", round),
+            ("rule=.=other;.;method=.=other;.;portcullis_requests_total", 2 * round),
+            ("rule=.=other;.;portcullis_request_duration_ms", 2 * round),
         ];
         assert_eq!(counted, expected);
         assert_eq!(board.names.len(), 8);
@@ -188,13 +188,23 @@ fn refused_definition_is_not_tried_again() {
     assert_eq!(board.names.len(), 4, "one for `a` and one for the rest, in each family");
 }
 
+/// The expressions of [`STATS_TAGS`].
+fn envoy() -> Vec<(&'static str, Regex)> {
+    STATS_TAGS.iter().map(|(tag, expression)| (*tag, Regex::new(expression).unwrap())).collect()
+}
+
+/// The expressions that Istio makes of `extraStatTags`.
+fn istio() -> Vec<(&'static str, Regex)> {
+    let expression = |tag| Regex::new(&format!(r"({tag}=\.=(.*?);\.;)")).unwrap();
+    Label::ALL.map(|label| (label.as_str(), expression(label.as_str()))).into()
+}
+
 /// What Envoy makes of a name: each expression is matched against the whole name, its second group is the tag's value, and
 /// the first groups of all are cut out together.
-fn extract(name: &str) -> (String, BTreeMap<&'static str, String>) {
+fn extract(expressions: &[(&'static str, Regex)], name: &str) -> (String, BTreeMap<&'static str, String>) {
     let mut cut = vec![false; name.len()];
     let mut tags = BTreeMap::new();
-    for (tag, expression) in STATS_TAGS {
-        let expression = Regex::new(expression).unwrap();
+    for (tag, expression) in expressions {
         if let Some(groups) = expression.captures(name) {
             cut[groups.get(1).unwrap().range()].fill(true);
             tags.insert(*tag, groups[2].to_owned());
@@ -214,22 +224,33 @@ fn stats_tags_turn_names_into_labels() {
         (REQUESTS_TOTAL, &[Label::Reason]),
         (REQUESTS_TOTAL, &[]),
     ];
-    for value in ["orders", "https://uaa.example.com/a:b@c-d", "rule", "a.b..c.", ""] {
-        for (family, labels) in cases {
-            let mut name = SeriesName::default();
-            name.write(family, labels, |_| value);
-            let (rest, tags) = extract(&format!("wasmcustom.{}", name.as_str()));
-            assert_eq!(rest, format!("wasmcustom.{family}"), "{}", name.as_str());
-            let expected: BTreeMap<_, _> = labels.iter().map(|label| (label.as_str(), value.to_owned())).collect();
-            assert_eq!(tags, expected, "{}", name.as_str());
+    let values = ["orders", "https://uaa.example.com/a:b@c-d", "rule", "a.b..c.", "", "rule=.=x;.;method=.=y;.;portcullis_z"];
+    for (proxy, expressions) in [("Envoy", envoy()), ("Istio", istio())] {
+        for value in values {
+            for (family, labels) in cases {
+                let mut name = SeriesName::default();
+                name.write(family, labels, |_| value);
+                let (rest, tags) = extract(&expressions, &format!("wasmcustom.{}", name.as_str()));
+                assert_eq!(rest, format!("wasmcustom.{family}"), "{proxy}: {}", name.as_str());
+                let shown = value.replace([';', '='], "_");
+                let expected: BTreeMap<_, _> = labels.iter().map(|label| (label.as_str(), shown.clone())).collect();
+                assert_eq!(tags, expected, "{proxy}: {}", name.as_str());
+            }
         }
     }
 }
 
 #[test]
 fn stats_tags_leave_other_metrics_alone() {
-    for name in ["wasmcustom.other_total;rule=a;", "http.portcullis_requests_total;rule=a;", "cluster.a;rule=b;.rq"] {
-        assert_eq!(extract(name), (name.to_owned(), BTreeMap::new()));
+    for name in [
+        "wasmcustom.rule=.=a;.;other_total",
+        "wasmcustom.rule=.=a;.;other_portcullis_requests_total",
+        "wasmcustom.other_rule=.=a;.;portcullis_requests_total",
+        "wasmcustom.rule=.=a;.;portcullis_requests_total.other",
+        "http.rule=.=a;.;portcullis_requests_total",
+        "cluster.rule=.=b;.;rq",
+    ] {
+        assert_eq!(extract(&envoy(), name), (name.to_owned(), BTreeMap::new()));
     }
 }
 
@@ -238,7 +259,7 @@ fn cuts_long_values() {
     let mut name = SeriesName::default();
     let long = "a".repeat(10_000);
     name.write("f", &[Label::Rule], |_| &long);
-    assert_eq!(name.as_str(), format!("f;rule={};", "a".repeat(128)));
+    assert_eq!(name.as_str(), format!("rule=.={};.;f", "a".repeat(128)));
 }
 
 #[test]
