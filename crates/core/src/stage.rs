@@ -162,9 +162,6 @@ pub trait Stage {
         Needs::default()
     }
 
-    /// Called once after configuration and after each restart of the worker's VM: the place to define metrics.
-    fn on_start(&mut self, _observer: &mut dyn Observer) {}
-
     /// Decide about a request. Called again with the same exchange after a [`Verdict::Wait`] ended.
     fn on_request(&mut self, _exchange: &mut Exchange, _now: UnixTime) -> Verdict {
         Verdict::Continue

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use portcullis_core::config::Variable;
 
-use crate::observer::ProxyObserver;
 use crate::plugin::Plugin;
 use crate::proxy::Proxy;
 use crate::root::Root;
@@ -62,15 +61,7 @@ impl<P: Proxy> Dispatcher<P> {
     /// before it in force.
     pub fn configure(&self, plugin: &Plugin, id: u32, size: usize) -> bool {
         match self.load(plugin, id, size) {
-            Ok(root) => {
-                let root = Rc::new(root);
-                if let Ok(mut stages) = root.stages.try_borrow_mut() {
-                    for stage in stages.iter_mut() {
-                        stage.on_start(&mut ProxyObserver(&self.proxy));
-                    }
-                }
-                self.put_in_force(id, root)
-            }
+            Ok(root) => self.put_in_force(id, Rc::new(root)),
             Err(problem) => {
                 self.proxy.log(Severity::Critical, &format!("portcullis: configuration refused: {problem}"));
                 false

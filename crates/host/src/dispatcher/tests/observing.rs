@@ -1,6 +1,7 @@
 //! What is read from the modules before, and what is told when an exchange ends.
 
 use super::*;
+use crate::observer::ProxyObserver;
 
 #[test]
 fn the_end_is_told_once_with_status_and_duration() {
