@@ -198,7 +198,7 @@ impl Stage for Authn {
             }
             caller.identity.clone()
         });
-        exchange.edits = edits;
+        exchange.edits.extend(edits);
         exchange.identity = identity;
         exchange.decision = Some(decision);
         refusal.map_or(Verdict::Continue, Verdict::Refuse)

@@ -31,14 +31,13 @@ impl HeaderEdits {
         self.0.push(Edit::Append(name.into(), value.into()));
     }
 
+    /// Ask for all changes of another collection, after those that are here.
+    pub fn extend(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
     /// The changes in the order in which they are to be applied.
     pub fn iter(&self) -> impl Iterator<Item = &Edit> {
         self.0.iter()
-    }
-
-    /// Whether nothing is to be changed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }

@@ -187,6 +187,14 @@ fn output_headers_are_set_when_allowed_and_a_forged_one_never_passes() {
 }
 
 #[test]
+fn keeps_what_an_earlier_stage_asked_for() {
+    let mut exchange = exchange("/open", &[]);
+    exchange.edits.remove("x-earlier");
+    authn(&config()).on_request(&mut exchange, NOW);
+    assert_eq!(exchange.edits.iter().next(), Some(&Edit::Remove("x-earlier".into())));
+}
+
+#[test]
 fn a_verified_token_is_remembered_until_it_ends() {
     let mut stage = authn(&config());
     let token = bearer(&valid());
