@@ -3,8 +3,17 @@
 //! Nothing here calls a host, reads a clock or does I/O. A module is a list of [stages](stage::Stage); the crate
 //! `portcullis-host` runs them inside a proxy, the command line runs them natively, tests do both.
 //!
-//! Reading order: [`request`] (what came) → [`stage`] (the seam) → [`rejection`] and [`answer`] (how a request is refused) →
-//! [`principal`] and [`decision`] (what is known of one that passes) → [`config`] (what the operator wrote).
+//! In the order in which a reader meets them:
+//!
+//! | what it is about | modules |
+//! |---|---|
+//! | what came | [`headers`], [`request`], [`path`] |
+//! | the seam between deciding and acting | [`stage`], [`edits`], [`time`] |
+//! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`decision`] |
+//! | who may do what | [`matcher`], [`requirement`], [`rules`] |
+//! | whether a credential is good | [`extractor`], [`jose`], [`keyring`], [`token_cache`] |
+//! | the four stages | [`authn`], [`auth_header`], [`audit`], [`metrics`] |
+//! | from what the operator wrote to stages | [`config`], [`module`] |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
