@@ -49,7 +49,7 @@ struct Problem<'a> {
 }
 
 impl Refusal {
-    /// The answer to the client. `request_id` is the `x-request-id` of the request, if it is text.
+    /// The answer to the client. `request_id` is what [`Request::request_id`](crate::request::Request::request_id) gives.
     #[must_use]
     pub fn to_reply(&self, request_id: Option<&str>) -> LocalReply {
         let status = self.rejection.status();

@@ -118,8 +118,6 @@ pub enum FetchOutcome {
 pub enum MetricKind {
     /// A number that only grows.
     Counter,
-    /// A number that goes up and down.
-    Gauge,
     /// A distribution.
     Histogram,
 }
@@ -134,7 +132,7 @@ pub trait Observer {
     fn define_metric(&mut self, kind: MetricKind, name: &str) -> Option<MetricId>;
     /// Add to a counter; an amount of zero does nothing.
     fn increment(&mut self, metric: MetricId, amount: u64);
-    /// Set a gauge, or record a value in a histogram.
+    /// Record a value in a histogram.
     fn record(&mut self, metric: MetricId, value: u64);
     /// Write a value of filter state that the proxy's access log can print.
     fn set_state(&mut self, key: &str, value: &str);

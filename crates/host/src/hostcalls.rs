@@ -175,7 +175,6 @@ impl Proxy for Hostcalls {
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId> {
         let kind = match kind {
             MetricKind::Counter => 0,
-            MetricKind::Gauge => 1,
             MetricKind::Histogram => 2,
         };
         let mut metric = 0;

@@ -54,8 +54,7 @@ impl<P: Proxy> Runner<'_, P> {
     }
 
     fn refuse(&self, exchange: &Exchange, refusal: &Refusal) -> Phase {
-        let request_id = exchange.request.headers().single("x-request-id").ok().flatten();
-        answer(self.proxy, refusal, request_id.and_then(|id| std::str::from_utf8(id).ok()))
+        answer(self.proxy, refusal, exchange.request.request_id())
     }
 }
 
