@@ -11,6 +11,7 @@
 //!
 //! A credential that is sent where one is optional must be valid all the same.
 
+mod callers;
 mod issuer;
 mod key_location;
 mod outputs;
@@ -18,48 +19,25 @@ mod policy;
 
 use std::rc::Rc;
 
-use issuer::Issuer;
+use callers::{Caller, Callers, Obstacle};
 pub use policy::Policy;
 
 use crate::answer::Refusal;
 use crate::auth_header::owned_names;
-use crate::config::jwt_auth::Access;
+use crate::config::rule::Access;
 use crate::decision::{ANONYMOUS, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
 use crate::edits::HeaderEdits;
 use crate::extractor::{self, Found};
-use crate::jose::{Accepted, Token, Validity};
-use crate::keyring::{Keyring, Keys, Refreshed};
-use crate::principal::Identity;
+use crate::keyring::Keyring;
 use crate::rejection::Rejection;
 use crate::stage::{Exchange, Fetch, FetchId, FetchOutcome, LogLevel, Needs, Stage, Verdict};
 use crate::time::UnixTime;
-use crate::token_cache::VerifiedTokens;
-
-const MAX_CACHED_TOKENS: usize = 4096;
-const MAX_CACHED_BYTES: usize = 8 * 1024 * 1024;
 
 /// The stage jwt-auth.
 #[derive(Debug)]
 pub struct Authn {
     policy: Rc<Policy>,
-    keyrings: Vec<Keyring>,
-    verified: VerifiedTokens<Rc<Caller>>,
-}
-
-/// What is known of a verified token.
-#[derive(Debug)]
-struct Caller {
-    /// The index of the `jwtRules` entry.
-    issuer: usize,
-    identity: Identity,
-    /// The headers of the entry's outputs.
-    outputs: Vec<(String, String)>,
-}
-
-/// Why there is no caller (yet).
-enum Obstacle {
-    Refused(Rejection),
-    KeysPending(FetchId),
+    callers: Callers,
 }
 
 /// What was decided, before anything is changed.
@@ -69,17 +47,11 @@ struct Outcome<'a> {
     caller: Option<(Rc<Caller>, Found<'a>)>,
 }
 
-impl From<Rejection> for Obstacle {
-    fn from(rejection: Rejection) -> Self {
-        Self::Refused(rejection)
-    }
-}
-
 impl Authn {
     /// The stage under a policy, with the keys that belong to its issuers.
     #[must_use]
     pub fn new(policy: Policy, keyrings: Vec<Keyring>) -> Self {
-        Self { policy: Rc::new(policy), keyrings, verified: VerifiedTokens::new(MAX_CACHED_TOKENS, MAX_CACHED_BYTES) }
+        Self { policy: Rc::new(policy), callers: Callers::new(keyrings) }
     }
 
     /// Decide about a request; the number of a fetch when its outcome is needed first.
@@ -104,7 +76,7 @@ impl Authn {
             Ok(None) => return Ok(refused(rule, Rejection::TokenMissing, None, &[])),
             Err(rejection) => return Ok(refused(rule, rejection, None, &[])),
         };
-        let caller = match self.caller(policy, found, now) {
+        let caller = match self.callers.identify(policy, found, now) {
             Ok(caller) => caller,
             Err(Obstacle::KeysPending(fetch)) => return Err(fetch),
             Err(Obstacle::Refused(rejection)) => return Ok(refused(rule, rejection, None, &[])),
@@ -121,54 +93,6 @@ impl Authn {
                 caller: Some((caller, found)),
             },
         })
-    }
-
-    /// A number that changes whenever any key does: each keyring's generation only grows.
-    fn generation(&self) -> u64 {
-        self.keyrings.iter().fold(0, |sum, keyring| sum.wrapping_add(keyring.generation()))
-    }
-
-    /// The caller that a credential names, from memory or by verification.
-    fn caller(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<Rc<Caller>, Obstacle> {
-        let generation = self.generation();
-        if let Some(caller) = self.verified.get(found.token, now, generation)
-            && policy.issuers.get(caller.issuer).is_some_and(|issuer| issuer.sources.contains(found.source))
-        {
-            return Ok(caller);
-        }
-        let (caller, validity) = self.verify(policy, found, now)?;
-        let caller = Rc::new(caller);
-        self.verified.insert(found.token, Rc::clone(&caller), validity, generation);
-        Ok(caller)
-    }
-
-    fn verify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<(Caller, Validity), Obstacle> {
-        let token = Token::parse(found.token)?;
-        let takes =
-            |issuer: &Issuer| issuer.issuer.as_deref() == token.unverified_issuer() && issuer.sources.contains(found.source);
-        let candidates = policy.issuers.iter().zip(&mut self.keyrings).enumerate();
-        let (index, (issuer, keyring)) =
-            candidates.into_iter().find(|(_, (issuer, _))| takes(issuer)).ok_or(Rejection::IssuerUnknown)?;
-        let fetch = keyring.fetch_id();
-        let verdict = match keyring.keys(now) {
-            Keys::Ready(keys) => keys.verify(token, issuer.algorithms),
-            Keys::Pending => return Err(fetch.map_or(Rejection::KeysUnavailable.into(), Obstacle::KeysPending)),
-            Keys::Unavailable => return Err(Rejection::KeysUnavailable.into()),
-        };
-        let verified = match (verdict, fetch) {
-            (Err(Rejection::KeyUnknown), Some(fetch)) if keyring.request_refresh(now) => {
-                return Err(Obstacle::KeysPending(fetch));
-            }
-            (verdict, _) => verdict?,
-        };
-        let Accepted { mut principal, validity } = issuer.claims.check(verified, now)?;
-        if principal.issuer.is_empty() {
-            principal.issuer = issuer.name.to_string();
-        }
-        let outputs = issuer.outputs.values(found.token, &principal).map_err(|_| Rejection::ClaimTooLarge)?;
-        let json = serde_json::to_string(&principal).map_err(|_| Rejection::TokenMalformed)?;
-        let identity = Identity { principal: Rc::new(principal), json: json.into(), issuer_name: Rc::clone(&issuer.name) };
-        Ok((Caller { issuer: index, identity, outputs }, validity))
     }
 }
 
@@ -205,19 +129,11 @@ impl Stage for Authn {
     }
 
     fn due_fetches(&mut self, now: UnixTime) -> Vec<Fetch> {
-        self.keyrings.iter_mut().filter_map(|keyring| keyring.due(now)).collect()
+        self.callers.due_fetches(now)
     }
 
     fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime) -> Option<(LogLevel, String)> {
-        let (keyring, issuer) = (self.keyrings.get_mut(id.0)?, self.policy.issuers.get(id.0)?);
-        match keyring.on_fetched(outcome, now) {
-            Ok(Refreshed::Changed) => {
-                self.verified.clear();
-                Some((LogLevel::Info, format!("keys of {} fetched", issuer.name)))
-            }
-            Ok(Refreshed::Unchanged) => None,
-            Err(error) => Some((LogLevel::Warn, format!("keys of {} not fetched: {error}", issuer.name))),
-        }
+        self.callers.on_fetched(&self.policy, id, outcome, now)
     }
 }
 

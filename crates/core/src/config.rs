@@ -7,9 +7,11 @@ pub mod document;
 pub mod duration;
 mod error;
 pub mod jwt_auth;
+pub mod jwt_rule;
 pub mod matching;
 pub mod metrics;
 pub mod realm;
+pub mod rule;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod secret;

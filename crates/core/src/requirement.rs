@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::config::jwt_auth::RequireConfig;
+use crate::config::rule::RequireConfig;
 use crate::config::{ConfigError, suggestion};
 use crate::principal::Principal;
 use crate::rejection::Rejection;

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub use self::rule::Rule;
-use crate::config::jwt_auth::{Access, DefaultAccess, RuleConfig};
+use crate::config::rule::{Access, DefaultAccess, RuleConfig};
 use crate::config::{ConfigError, Warning};
 use crate::decision::DEFAULT_RULE;
 use crate::matcher::Reading;

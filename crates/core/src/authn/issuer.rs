@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::key_location;
 use super::outputs::Outputs;
 use crate::config::duration::DurationText;
-use crate::config::jwt_auth::JwtRuleConfig;
+use crate::config::jwt_rule::JwtRuleConfig;
 use crate::config::suggestion;
 use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;

@@ -5,7 +5,7 @@
 use crate::auth_header::{NamePattern, TooLarge, render};
 use crate::config::ConfigError;
 use crate::config::auth_header::Format;
-use crate::config::jwt_auth::JwtRuleConfig;
+use crate::config::jwt_rule::JwtRuleConfig;
 use crate::principal::Principal;
 
 /// The headers of one entry.

@@ -202,7 +202,7 @@ fn a_verified_token_is_remembered_until_it_ends() {
         let mut exchange = exchange("/", &[("authorization", &token)]);
         stage.on_request(&mut exchange, at);
         assert_eq!(exchange.decision.unwrap().reason, reason);
-        assert_eq!(stage.verified.len(), usize::from(reason == "token_valid"));
+        assert_eq!(stage.callers.verified.len(), usize::from(reason == "token_valid"));
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::config::duration::DurationText;
-use crate::config::jwt_auth::Jwks;
+use crate::config::jwt_rule::Jwks;
 use crate::config::realm::Realm;
 
 impl JsonSchema for DurationText {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::config::jwt_auth::{Access, RuleConfig};
+use crate::config::rule::{Access, RuleConfig};
 use crate::config::{ConfigError, Warning};
 use crate::decision::DEFAULT_RULE;
 use crate::matcher::{Matcher, Reading};
