@@ -13,14 +13,16 @@ mod claim_rules;
 mod claims;
 mod jwk;
 mod key_set;
+mod malformed;
 mod strict_json;
 mod token;
 mod verify;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
-pub use claim_rules::{Accepted, ClaimRules, Validity};
+pub use claim_rules::{Accepted, ClaimCheck, ClaimRules, Validity};
 pub use jwk::SkipReason;
 pub use key_set::{KeySet, KeySetError, MIN_SECRET_BYTES, SkippedKey};
+pub use malformed::{Malformed, Part};
 pub use token::{MAX_TOKEN_BYTES, Token, Verified};
 
 #[cfg(test)]

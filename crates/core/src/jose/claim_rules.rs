@@ -54,6 +54,28 @@ impl Validity {
     }
 }
 
+/// One thing that verified claims must fulfil.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimCheck {
+    /// The header's `typ` (RFC 8725 section 3.11).
+    Type,
+    /// `iss`.
+    Issuer,
+    /// `exp`.
+    Expiration,
+    /// `nbf` and `iat`.
+    Start,
+    /// The time from `iat`, else `nbf`, to `exp`.
+    Lifetime,
+    /// `aud`.
+    Audience,
+}
+
+impl ClaimCheck {
+    /// Every check, in the order in which they decide.
+    pub const ALL: [Self; 6] = [Self::Type, Self::Issuer, Self::Expiration, Self::Start, Self::Lifetime, Self::Audience];
+}
+
 /// A token that holds here and now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accepted {
@@ -70,29 +92,43 @@ impl ClaimRules {
     /// [`Rejection::TypeMismatch`], [`Rejection::IssuerUnknown`], [`Rejection::TokenExpired`], [`Rejection::ExpirationMissing`],
     /// [`Rejection::TokenNotYetValid`], [`Rejection::LifetimeTooLong`], [`Rejection::AudienceMismatch`].
     pub fn check(&self, verified: Verified, now: UnixTime) -> Result<Accepted, Rejection> {
-        let claims = &verified.claims;
-        self.check_type(verified.media_type.as_deref())?;
-        if self.issuer.is_some() && claims.text("iss") != self.issuer.as_deref() {
-            return Err(Rejection::IssuerUnknown);
-        }
-        let validity = self.validity(claims);
-        self.check_time(claims, validity, now)?;
-        self.check_lifetime(claims)?;
-        if !self.audiences.is_empty() && !claims.audiences.iter().any(|audience| self.audiences.contains(audience)) {
-            return Err(Rejection::AudienceMismatch);
-        }
+        ClaimCheck::ALL.into_iter().try_for_each(|check| self.holds(check, &verified, now))?;
+        let validity = self.validity(&verified.claims);
         Ok(Accepted { principal: self.principal(verified.claims), validity })
     }
 
-    /// Check the header's `typ` (RFC 8725 section 3.11).
-    fn check_type(&self, media_type: Option<&str>) -> Result<(), Rejection> {
+    /// Whether one check holds. Claims that fulfil all of [`ClaimCheck::ALL`] are accepted.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub fn holds(&self, check: ClaimCheck, verified: &Verified, now: UnixTime) -> Result<(), Rejection> {
+        let claims = &verified.claims;
+        match check {
+            ClaimCheck::Type if !self.is_type(verified.media_type.as_deref()) => Err(Rejection::TypeMismatch),
+            ClaimCheck::Issuer if self.issuer.is_some() && claims.text("iss") != self.issuer.as_deref() => {
+                Err(Rejection::IssuerUnknown)
+            }
+            ClaimCheck::Expiration if self.require_expiration && claims.expires_at.is_none() => Err(Rejection::ExpirationMissing),
+            ClaimCheck::Expiration if now >= self.validity(claims).until => Err(Rejection::TokenExpired),
+            ClaimCheck::Start if now < self.validity(claims).from => Err(Rejection::TokenNotYetValid),
+            ClaimCheck::Lifetime if !self.is_short_lived(claims) => Err(Rejection::LifetimeTooLong),
+            ClaimCheck::Audience
+                if !self.audiences.is_empty() && !claims.audiences.iter().any(|one| self.audiences.contains(one)) =>
+            {
+                Err(Rejection::AudienceMismatch)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the header's `typ` fits.
+    fn is_type(&self, media_type: Option<&str>) -> bool {
         let found = media_type.map(short_type);
-        let fits = match (&self.require_type, found) {
+        match (&self.require_type, found) {
             (Some(required), found) => found == Some(short_type(required)),
             (None, Some(found)) => found == "jwt" || found.ends_with("+jwt"),
             (None, None) => true,
-        };
-        if fits { Ok(()) } else { Err(Rejection::TypeMismatch) }
+        }
     }
 
     fn validity(&self, claims: &Claims) -> Validity {
@@ -103,24 +139,11 @@ impl ClaimRules {
         }
     }
 
-    fn check_time(&self, claims: &Claims, validity: Validity, now: UnixTime) -> Result<(), Rejection> {
-        if self.require_expiration && claims.expires_at.is_none() {
-            return Err(Rejection::ExpirationMissing);
-        }
-        if now >= validity.until {
-            return Err(Rejection::TokenExpired);
-        }
-        if now < validity.from {
-            return Err(Rejection::TokenNotYetValid);
-        }
-        Ok(())
-    }
-
-    fn check_lifetime(&self, claims: &Claims) -> Result<(), Rejection> {
-        let Some(longest) = self.max_lifetime else { return Ok(()) };
+    fn is_short_lived(&self, claims: &Claims) -> bool {
+        let Some(longest) = self.max_lifetime else { return true };
         match (claims.expires_at, claims.issued_at.or(claims.not_before)) {
-            (Some(end), Some(start)) if end.since(start) <= longest => Ok(()),
-            _ => Err(Rejection::LifetimeTooLong),
+            (Some(end), Some(start)) => end.since(start) <= longest,
+            _ => false,
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::malformed::{Malformed, Part};
 use super::strict_json;
-use crate::rejection::Rejection;
 use crate::time::UnixTime;
 
 /// 9999-12-31T23:59:59Z, the latest time that a claim may name.
@@ -31,22 +31,22 @@ impl Claims {
     /// Read the JSON of a token's second part.
     ///
     /// # Errors
-    /// [`Rejection::TokenMalformed`].
-    pub fn parse(json: &[u8]) -> Result<Self, Rejection> {
-        Self::read(json).ok_or(Rejection::TokenMalformed)
-    }
-
-    fn read(json: &[u8]) -> Option<Self> {
-        let members = strict_json::parse_object(json)?;
-        for name in ["iss", "sub", "jti", "nonce"] {
-            if members.get(name).is_some_and(|value| !value.is_string()) {
-                return None;
-            }
+    /// [`Malformed`].
+    pub fn parse(json: &[u8]) -> Result<Self, Malformed> {
+        let members = strict_json::read_object(Part::Claims, json)?;
+        if let Some(name) =
+            ["iss", "sub", "jti", "nonce"].into_iter().find(|name| members.get(*name).is_some_and(|value| !value.is_string()))
+        {
+            return Err(Malformed::Claim(name));
         }
-        let time = |name: &str| members.get(name).map(numeric_date).map_or(Some(None), |time| time.map(Some));
+        let time = |name| match members.get(name).map(numeric_date) {
+            None => Ok(None),
+            Some(None) => Err(Malformed::Claim(name)),
+            Some(time) => Ok(time),
+        };
         let (expires_at, not_before, issued_at) = (time("exp")?, time("nbf")?, time("iat")?);
-        let audiences = members.get("aud").map_or(Some(Vec::new()), audiences)?;
-        Some(Self { members, expires_at, not_before, issued_at, audiences })
+        let audiences = members.get("aud").map_or(Some(Vec::new()), audiences).ok_or(Malformed::Claim("aud"))?;
+        Ok(Self { members, expires_at, not_before, issued_at, audiences })
     }
 
     /// A claim that is text.
@@ -121,7 +121,7 @@ mod tests {
             "",
         ];
         for json in cases {
-            assert_eq!(Claims::parse(json.as_bytes()).err(), Some(Rejection::TokenMalformed), "{json}");
+            assert!(Claims::parse(json.as_bytes()).is_err(), "{json}");
         }
     }
 

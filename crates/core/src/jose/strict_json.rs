@@ -5,19 +5,27 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
+
+use super::malformed::{Malformed, Part};
 
 /// The JSON value in `bytes`; `None` when it is not one, or when an object in it repeats a name.
 pub(super) fn parse(bytes: &[u8]) -> Option<Value> {
-    serde_json::from_slice::<Strict>(bytes).ok().map(|strict| strict.0)
+    read(bytes).ok()
 }
 
-/// The JSON object in `bytes`; `None` for anything else.
-pub(super) fn parse_object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    match parse(bytes)? {
-        Value::Object(members) => Some(members),
-        _ => None,
+/// The JSON object that a part of a token is.
+pub(super) fn read_object(part: Part, bytes: &[u8]) -> Result<Map<String, Value>, Malformed> {
+    match read(bytes) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Malformed::NotAnObject(part)),
+        Err(error) => Err(Malformed::Json(part, error)),
     }
+}
+
+fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0)
 }
 
 struct Strict(Value);
@@ -76,8 +84,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Strict, A::Error> {
         let mut values = Map::new();
         while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
-            if values.insert(name, value).is_some() {
-                return Err(A::Error::custom("repeated name"));
+            match values.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(value)),
+                Entry::Occupied(entry) => {
+                    return Err(A::Error::custom(format_args!("the name `{}` is repeated", entry.key())));
+                }
             }
         }
         Ok(Strict(values.into()))
@@ -109,6 +120,6 @@ mod tests {
             assert_eq!(parse(text.as_bytes()), None);
         }
         assert_eq!(parse(b"\"\xff\""), None);
-        assert_eq!(parse_object(b"[]"), None);
+        assert!(read_object(Part::Claims, b"[]").is_err());
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::claims::Claims;
+use super::malformed::{Malformed, Part};
 use super::strict_json;
 use crate::rejection::Rejection;
 
@@ -37,23 +38,31 @@ impl<'a> Token<'a> {
     /// [`Rejection::TokenTooLarge`], [`Rejection::TokenMalformed`], and [`Rejection::AlgorithmNotAllowed`] for an `alg` that is
     /// not an [`Algorithm`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Rejection> {
+        Self::read(bytes).map_err(Rejection::from)
+    }
+
+    /// The same, with the precise reason for whoever holds the token.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         if bytes.len() > MAX_TOKEN_BYTES {
-            return Err(Rejection::TokenTooLarge);
+            return Err(Malformed::TooLong(bytes.len()));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| Rejection::TokenMalformed)?;
+        let text = std::str::from_utf8(bytes).map_err(|error| Malformed::NotText(error.valid_up_to()))?;
         let mut parts = text.split('.');
         let (Some(header), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-            return Err(Rejection::TokenMalformed);
+            return Err(Malformed::Parts(text.split('.').count()));
         };
-        let (header, claims) = (decode(header)?, decode(claims)?);
-        decode(signature)?;
+        let (header, claims) = (decode(Part::Header, header)?, decode(Part::Claims, claims)?);
+        decode(Part::Signature, signature)?;
 
-        let header = strict_json::parse_object(&header).ok_or(Rejection::TokenMalformed)?;
-        if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
-            return Err(Rejection::TokenMalformed);
+        let header = strict_json::read_object(Part::Header, &header)?;
+        if let Some(name) = REFUSED_PARAMETERS.into_iter().find(|name| header.contains_key(*name)) {
+            return Err(Malformed::Parameter(name));
         }
-        let algorithm = text_parameter(&header, "alg")?.ok_or(Rejection::TokenMalformed)?;
-        let algorithm = Algorithm::parse(&algorithm).ok_or(Rejection::AlgorithmNotAllowed)?;
+        let algorithm = text_parameter(&header, "alg")?.ok_or(Malformed::AlgorithmMissing)?;
+        let algorithm = Algorithm::parse(&algorithm).ok_or(Malformed::AlgorithmUnknown)?;
         let key_id = text_parameter(&header, "kid")?;
         let media_type = text_parameter(&header, "typ")?;
         Ok(Self { text, algorithm, key_id, media_type, claims: Claims::parse(&claims)? })
@@ -118,18 +127,19 @@ impl fmt::Debug for Verified {
 }
 
 /// The bytes of a non-empty part.
-fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
-    match URL_SAFE_NO_PAD.decode(part) {
+fn decode(part: Part, text: &str) -> Result<Vec<u8>, Malformed> {
+    match URL_SAFE_NO_PAD.decode(text) {
         Ok(bytes) if !bytes.is_empty() => Ok(bytes),
-        _ => Err(Rejection::TokenMalformed),
+        Ok(_) => Err(Malformed::Empty(part)),
+        Err(error) => Err(Malformed::Encoding(part, error)),
     }
 }
 
-fn text_parameter(header: &Map<String, Value>, name: &str) -> Result<Option<String>, Rejection> {
+fn text_parameter(header: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Malformed> {
     match header.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Rejection::TokenMalformed),
+        Some(_) => Err(Malformed::ParameterType(name)),
     }
 }
 
@@ -208,6 +218,50 @@ mod tests {
             assert_eq!(outcome(&token), Err(Rejection::TokenMalformed), "{token}");
         }
         assert_eq!(Token::parse(b"\xff.\xfe.\x00").err(), Some(Rejection::TokenMalformed));
+    }
+
+    #[test]
+    fn says_where_a_token_breaks() {
+        let (header, claims) = (encode(r#"{"alg":"RS256"}"#), encode("{}"));
+        let with_header = |text: &str| format!("{}.{claims}.AQAB", encode(text));
+        let with_claims = |text: &str| format!("{header}.{}.AQAB", encode(text));
+        let cases = [
+            ("abc".to_owned(), "it has no dot; a signed token has three parts with dots between them"),
+            (format!("{header}.{claims}"), "it has 2 parts with dots between them; a signed token has three"),
+            ("a.b.c.d.e".to_owned(), "it has five parts, so it is encrypted (JWE), and only signed tokens (JWS) are read here"),
+            (format!("{header}.{claims}."), "the signature is empty: the token is not signed"),
+            (format!(".{claims}.AQAB"), "the header is empty"),
+            (format!("{header}.{claims}.AQ=="), "the signature is not unpadded base64url: it ends with padding, `=`"),
+            (
+                format!("{header}.{claims}.A+AB"),
+                "the signature is not unpadded base64url: byte 1 of it belongs to base64, not to base64url",
+            ),
+            (format!("{header}.{claims}.AQ\nAB"), "the signature is not unpadded base64url: byte 2 of it is white space"),
+            (
+                format!("{header}.{claims}.AR"),
+                "the signature is not unpadded base64url: byte 1, its last, has bits set that belong to no byte",
+            ),
+            (
+                format!("{header}.{claims}.ABCDE"),
+                "the signature is not unpadded base64url: no bytes are written with 5 characters",
+            ),
+            (
+                with_header(r#"{"alg":"RS256","alg":"HS256"}"#),
+                "the header is not JSON that every reader understands alike: the name `alg` is repeated at line 1 column 29",
+            ),
+            (with_header("[]"), "the header is not a JSON object"),
+            (with_header("{}"), "the header names no algorithm: `alg` is missing"),
+            (with_header(r#"{"alg":"none"}"#), "`alg` in the header names no algorithm that exists here; `none` is not one"),
+            (with_header(r#"{"alg":"RS256","kid":7}"#), "`kid` in the header is not a string"),
+            (with_header(r#"{"alg":"RS256","crit":["b64"]}"#), "the header holds `crit`, which asks for more than is done here"),
+            (with_claims(r#"{"exp":"1"}"#), "the claim `exp` is not a number of seconds since 1970, at most to the year 9999"),
+            (with_claims(r#"{"aud":1}"#), "the claim `aud` is not a string or a list of strings"),
+            (with_claims(r#"{"sub":1}"#), "the claim `sub` is not a string"),
+        ];
+        for (token, expected) in cases {
+            assert_eq!(Token::read(token.as_bytes()).err().unwrap().to_string(), expected, "{token}");
+        }
+        assert_eq!(Token::read(b"a\xff").err().unwrap().to_string(), "it is not text: byte 1 is not UTF-8");
     }
 
     #[test]
