@@ -12,6 +12,7 @@
 //! A credential that is sent where one is optional must be valid all the same.
 
 mod callers;
+mod examination;
 mod issuer;
 mod key_location;
 mod outputs;
@@ -20,6 +21,7 @@ mod policy;
 use std::rc::Rc;
 
 use callers::{Caller, Callers, Obstacle};
+pub use examination::{Doubt, Entry, Examination};
 pub use policy::Policy;
 
 use crate::answer::Refusal;

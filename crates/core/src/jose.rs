@@ -21,7 +21,7 @@ mod verify;
 pub use algorithm::{Algorithm, AlgorithmSet};
 pub use claim_rules::{Accepted, ClaimCheck, ClaimRules, Validity};
 pub use jwk::SkipReason;
-pub use key_set::{KeySet, KeySetError, MIN_SECRET_BYTES, SkippedKey};
+pub use key_set::{KeySet, KeySetError, KeyView, MIN_SECRET_BYTES, SkippedKey};
 pub use malformed::{Malformed, Part};
 pub use token::{MAX_TOKEN_BYTES, Token, Verified};
 

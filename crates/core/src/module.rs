@@ -65,6 +65,24 @@ impl Module {
         Ok(loaded)
     }
 
+    /// The stage of this module that authenticates, by itself, for tools that look inside; `None` when it has none.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with what it is made of.
+    pub fn authn(self, document: &[u8], environment: &dyn Environment) -> Result<Option<Authn>, ConfigError> {
+        let (config, forward) = match self {
+            Self::JwtAuth => (config::parse::<JwtAuthConfig>(document)?, None),
+            Self::Bundle => {
+                let config: BundleConfig = config::parse(document)?;
+                let forward = config.forward();
+                (config.jwt_auth, forward)
+            }
+            Self::AuthHeader | Self::AuditLog | Self::Metrics => return Ok(None),
+        };
+        let (policy, keyrings) = authn::Policy::compile(&config, forward, environment, &mut Vec::new())?;
+        Ok(Some(Authn::new(policy, keyrings)))
+    }
+
     /// Whether the module decides who is calling, and so writes principal and decision for the modules after it.
     #[must_use]
     pub const fn publishes_identity(self) -> bool {
@@ -81,8 +99,7 @@ impl Loaded {
         if let Some(audit_log) = &config.audit_log {
             self.within("auditLog", |part| part.audit(audit_log, false))?;
         }
-        let forward = config.auth_header.as_ref().and_then(|config| config.token).map(|token| token.forward);
-        self.within("jwtAuth", |part| part.authn(&config.jwt_auth, forward, environment))?;
+        self.within("jwtAuth", |part| part.authn(&config.jwt_auth, config.forward(), environment))?;
         if let Some(auth_header) = &config.auth_header {
             self.within("authHeader", |part| part.auth_header(auth_header, false))?;
         }

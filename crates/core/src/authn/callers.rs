@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::issuer::Issuer;
 use super::policy::Policy;
 use crate::extractor::Found;
 use crate::jose::{Accepted, Token, Validity};
@@ -51,6 +50,11 @@ impl Callers {
         Self { keyrings, verified: VerifiedTokens::new(MAX_CACHED_TOKENS, MAX_CACHED_BYTES) }
     }
 
+    /// The keys, in the order of the issuers.
+    pub fn keyrings(&self) -> &[Keyring] {
+        &self.keyrings
+    }
+
     /// A number that changes whenever any key does: each keyring's generation only grows.
     fn generation(&self) -> u64 {
         self.keyrings.iter().fold(0, |sum, keyring| sum.wrapping_add(keyring.generation()))
@@ -72,11 +76,9 @@ impl Callers {
 
     fn verify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<(Caller, Validity), Obstacle> {
         let token = Token::parse(found.token)?;
-        let takes =
-            |issuer: &Issuer| issuer.issuer.as_deref() == token.unverified_issuer() && issuer.sources.contains(found.source);
-        let candidates = policy.issuers.iter().zip(&mut self.keyrings).enumerate();
+        let mut candidates = policy.issuers.iter().zip(&mut self.keyrings).enumerate();
         let (index, (issuer, keyring)) =
-            candidates.into_iter().find(|(_, (issuer, _))| takes(issuer)).ok_or(Rejection::IssuerUnknown)?;
+            candidates.find(|(_, (issuer, _))| issuer.takes(&token, found.source)).ok_or(Rejection::IssuerUnknown)?;
         let fetch = keyring.fetch_id();
         let verdict = match keyring.keys(now) {
             Keys::Ready(keys) => keys.verify(token, issuer.algorithms),

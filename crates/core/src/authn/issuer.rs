@@ -13,7 +13,7 @@ use crate::config::jwt_rule::JwtRuleConfig;
 use crate::config::suggestion;
 use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;
-use crate::jose::{Algorithm, AlgorithmSet, ClaimRules, KeySet};
+use crate::jose::{Algorithm, AlgorithmSet, ClaimRules, KeySet, Token};
 use crate::keyring::Keyring;
 use crate::stage::FetchId;
 
@@ -67,6 +67,11 @@ impl Issuer {
             outputs: Outputs::compile(config, path)?,
         };
         Ok((issuer, keyring))
+    }
+
+    /// Whether the entry is for tokens like this one, at this place.
+    pub fn takes(&self, token: &Token<'_>, source: &Source) -> bool {
+        self.issuer.as_deref() == token.unverified_issuer() && self.sources.contains(source)
     }
 }
 

@@ -6,8 +6,8 @@ use crate::config::jwt_auth::JwtAuthConfig;
 use crate::decision::Effect;
 use crate::edits::Edit;
 use crate::headers::Headers;
-use crate::jose::Algorithm;
 use crate::jose::test_keys::{SECRET, TestKeys, authenticate};
+use crate::jose::{Algorithm, Malformed};
 use crate::request::Request;
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
@@ -96,6 +96,49 @@ fn decides_by_rule_and_token() {
         assert_eq!((&*decision.rule, &*decision.reason), (*rule, *reason), "{case}");
         assert_eq!(decision.effect == Effect::Allow, verdict == Verdict::Continue, "{case}");
         assert_eq!(decision.issuer.is_some(), exchange.identity.is_some(), "{case}");
+    }
+}
+
+/// The reason of the first step that fails.
+fn first_failure(examination: &Examination) -> Option<Rejection> {
+    let claims = examination.claims.iter().map(|(_, holds)| *holds);
+    let form = examination.form.as_ref().map(|_| ()).map_err(Malformed::rejection);
+    let entry = examination.entry.map(|_| ()).ok_or(Rejection::IssuerUnknown);
+    let signature = examination.signature.unwrap_or(Err(Rejection::KeysUnavailable));
+    [form, entry, signature].into_iter().chain(claims).find_map(Result::err)
+}
+
+#[test]
+fn the_steps_of_an_examination_end_where_the_stage_ends() {
+    let config = json!({"jwtRules": [{
+        "issuer": "https://uaa", "secret": {"env": "S"}, "audiences": ["a"], "maxLifetime": "1h", "requireType": "JWT",
+    }]});
+    let good = json!({"iss": "https://uaa", "aud": "a", "iat": 1_700_000_000, "exp": 1_700_000_100});
+    let sign = |header: &str, claims: &Value| authenticate(Algorithm::Hs256, SECRET, header, &claims.to_string());
+    let typed = |claims: &Value| sign(r#"{"alg":"HS256","typ":"JWT"}"#, claims);
+    let mut unsigned = typed(&good);
+    unsigned.replace_range(unsigned.len() - 4.., "AAAA");
+    for (case, token, expected) in [
+        ("good", typed(&good), None),
+        ("no token", "abc".to_owned(), Some(Rejection::TokenMalformed)),
+        ("too long", "a".repeat(20_000), Some(Rejection::TokenTooLarge)),
+        ("alg none", sign(r#"{"alg":"none"}"#, &good), Some(Rejection::AlgorithmNotAllowed)),
+        ("another algorithm", sign(r#"{"alg":"RS256"}"#, &good), Some(Rejection::AlgorithmNotAllowed)),
+        ("issuer", typed(&with(good.clone(), "iss", json!("https://else"))), Some(Rejection::IssuerUnknown)),
+        ("signature", unsigned, Some(Rejection::SignatureInvalid)),
+        ("type", sign(r#"{"alg":"HS256"}"#, &good), Some(Rejection::TypeMismatch)),
+        ("expired", typed(&with(good.clone(), "exp", json!(1_699_999_000))), Some(Rejection::TokenExpired)),
+        ("early", typed(&with(good.clone(), "nbf", json!(1_700_000_090))), Some(Rejection::TokenNotYetValid)),
+        ("long-lived", typed(&with(good.clone(), "exp", json!(1_700_010_000))), Some(Rejection::LifetimeTooLong)),
+        ("audience", typed(&with(good.clone(), "aud", json!("b"))), Some(Rejection::AudienceMismatch)),
+    ] {
+        let mut stage = authn(&config);
+        let examination = stage.examine(token.as_bytes(), None, NOW);
+        assert_eq!(first_failure(&examination), expected, "{case}");
+        assert_eq!(examination.verdict.err(), expected.map(Doubt::Refused), "{case}");
+        let mut exchange = exchange("/", &[("authorization", &format!("Bearer {token}"))]);
+        stage.on_request(&mut exchange, NOW);
+        assert_eq!(exchange.decision.unwrap().reason, expected.map_or("token_valid", Rejection::code), "{case}");
     }
 }
 

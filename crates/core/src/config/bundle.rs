@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::audit_log::AuditLogConfig;
-use super::auth_header::AuthHeaderConfig;
+use super::auth_header::{AuthHeaderConfig, Forward};
 use super::jwt_auth::JwtAuthConfig;
 use super::metrics::MetricsConfig;
 
@@ -20,4 +20,12 @@ pub struct BundleConfig {
     pub audit_log: Option<AuditLogConfig>,
     /// What is counted.
     pub metrics: Option<MetricsConfig>,
+}
+
+impl BundleConfig {
+    /// What `authHeader` says about the token.
+    #[must_use]
+    pub fn forward(&self) -> Option<Forward> {
+        self.auth_header.as_ref()?.token.map(|token| token.forward)
+    }
 }

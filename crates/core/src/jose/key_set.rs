@@ -57,6 +57,17 @@ pub struct SkippedKey {
     pub reason: SkipReason,
 }
 
+/// A key, as far as it may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyView<'a> {
+    /// Its place in `keys`; absent for a secret of the configuration.
+    pub index: Option<usize>,
+    /// Its `kid`.
+    pub id: Option<&'a str>,
+    /// The algorithms that it serves.
+    pub algorithms: AlgorithmSet,
+}
+
 /// The keys of one issuer.
 #[derive(Debug)]
 pub struct KeySet {
@@ -114,6 +125,21 @@ impl KeySet {
     #[must_use]
     pub fn algorithms(&self) -> AlgorithmSet {
         self.verifiers().map(Verifier::algorithm).collect()
+    }
+
+    /// The keys, without what is secret of them.
+    #[must_use]
+    pub fn keys(&self) -> Vec<KeyView<'_>> {
+        let served = |verifiers: &[Verifier]| verifiers.iter().map(Verifier::algorithm).collect();
+        match &self.keys {
+            Keys::Secret(verifiers) => vec![KeyView { index: None, id: None, algorithms: served(verifiers) }],
+            Keys::Published(keys) => {
+                let used = (0..).filter(|index| self.skipped.iter().all(|skipped| skipped.index != *index));
+                let keys = used.zip(keys);
+                keys.map(|(index, key)| KeyView { index: Some(index), id: key.id.as_deref(), algorithms: served(&key.verifiers) })
+                    .collect()
+            }
+        }
     }
 
     /// The keys of the document that are not used.

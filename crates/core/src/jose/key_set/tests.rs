@@ -42,6 +42,15 @@ fn verify(keys: &KeySet, token: &str) -> Result<(), Rejection> {
 }
 
 #[test]
+fn shows_keys_by_their_place_in_the_document() {
+    let keys = set(&[json!({"kty": "?"}), named(oct_jwk(SECRET), "a"), json!({"kty": "?"}), oct_jwk(SECRET)]);
+    let views: Vec<_> = keys.keys().into_iter().map(|view| (view.index, view.id)).collect();
+    assert_eq!(views, [(Some(1), Some("a")), (Some(3), None)]);
+    let secret = KeySet::from_secret(SECRET).unwrap();
+    assert_eq!(secret.keys(), [KeyView { index: None, id: None, algorithms: secret.algorithms() }]);
+}
+
+#[test]
 fn every_algorithm_verifies_and_a_changed_token_does_not() {
     let keys = all_keys();
     assert_eq!(keys.algorithms(), everything());

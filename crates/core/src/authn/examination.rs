@@ -1,0 +1,128 @@
+//! How a credential fares at each step, for tools that tell people why. The steps are those that decide, asked one by one, and
+//! the verdict is the stage's own.
+
+use std::rc::Rc;
+
+use super::callers::Obstacle;
+use super::{Authn, Caller};
+use crate::extractor::{Found, Source};
+use crate::jose::{AlgorithmSet, ClaimCheck, ClaimRules, Malformed, Token};
+use crate::keyring::Keys;
+use crate::principal::Identity;
+use crate::rejection::Rejection;
+use crate::rules::RuleSet;
+use crate::stage::FetchId;
+use crate::time::UnixTime;
+
+/// A `jwtRules` entry as the stage uses it.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// Its name.
+    pub name: &'a Rc<str>,
+    /// The `iss` of its tokens; absent for tokens that have none.
+    pub issuer: Option<&'a str>,
+    /// Where its tokens may stand.
+    pub sources: &'a [Source],
+    /// The algorithms that its tokens may be signed with.
+    pub algorithms: AlgorithmSet,
+    /// What its claims must say.
+    pub claims: &'a ClaimRules,
+    /// Its keys at this time.
+    pub keys: Keys<'a>,
+    /// The fetch that brings them; absent for keys that the configuration holds.
+    pub fetch: Option<FetchId>,
+}
+
+/// How a credential fares. What comes after the first step that fails is absent.
+#[derive(Debug)]
+pub struct Examination {
+    /// Whether it is a token.
+    pub form: Result<(), Malformed>,
+    /// The index of the entry that takes it.
+    pub entry: Option<usize>,
+    /// Whether a key of the entry signed it; absent as long as there are no keys as well.
+    pub signature: Option<Result<(), Rejection>>,
+    /// Whether its claims hold, one by one; empty unless it is signed.
+    pub claims: Vec<(ClaimCheck, Result<(), Rejection>)>,
+    /// What the stage says.
+    pub verdict: Result<Identity, Doubt>,
+}
+
+/// Why a credential is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is refused.
+    Refused(Rejection),
+    /// The fetch that brings the keys comes first.
+    KeysPending(FetchId),
+}
+
+impl Authn {
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        &self.policy.rules
+    }
+
+    /// Every place where a credential may stand.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.policy.sources
+    }
+
+    /// The `jwtRules` entries, in order.
+    pub fn entries(&self, now: UnixTime) -> impl Iterator<Item = Entry<'_>> {
+        self.policy.issuers.iter().zip(self.callers.keyrings()).map(move |(issuer, keyring)| Entry {
+            name: &issuer.name,
+            issuer: issuer.issuer.as_deref(),
+            sources: &issuer.sources,
+            algorithms: issuer.algorithms,
+            claims: &issuer.claims,
+            keys: keyring.keys(now),
+            fetch: keyring.fetch_id(),
+        })
+    }
+
+    /// How a credential fares that stands at `source`; without one, it is taken to stand where its issuer's entry looks.
+    pub fn examine(&mut self, credential: &[u8], source: Option<&Source>, now: UnixTime) -> Examination {
+        let policy = Rc::clone(&self.policy);
+        let token = match Token::read(credential) {
+            Ok(token) => token,
+            Err(malformed) => {
+                let verdict = Err(Doubt::Refused(malformed.rejection()));
+                return Examination { form: Err(malformed), entry: None, signature: None, claims: Vec::new(), verdict };
+            }
+        };
+        let takes = |source| policy.issuers.iter().position(|issuer| issuer.takes(&token, source));
+        let entry = match source {
+            Some(source) => takes(source),
+            None => policy.sources.iter().find_map(takes),
+        };
+        let source = source.or_else(|| policy.issuers.get(entry?)?.sources.first());
+        let parts = entry.and_then(|index| Some((policy.issuers.get(index)?, self.callers.keyrings().get(index)?.keys(now))));
+        let (signature, claims) = match parts {
+            Some((issuer, Keys::Ready(keys))) => match keys.verify(token, issuer.algorithms) {
+                Ok(verified) => {
+                    let hold = |check| (check, issuer.claims.holds(check, &verified, now));
+                    (Some(Ok(())), ClaimCheck::ALL.into_iter().map(hold).collect())
+                }
+                Err(rejection) => (Some(Err(rejection)), Vec::new()),
+            },
+            _ => (None, Vec::new()),
+        };
+        let caller = match source {
+            Some(source) => self.callers.identify(&policy, Found { token: credential, source }, now).map_err(Doubt::from),
+            None => Err(Doubt::Refused(Rejection::IssuerUnknown)),
+        };
+        Examination { form: Ok(()), entry, signature, claims, verdict: caller.map(|caller: Rc<Caller>| caller.identity.clone()) }
+    }
+}
+
+impl From<Obstacle> for Doubt {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Refused(rejection) => Self::Refused(rejection),
+            Obstacle::KeysPending(fetch) => Self::KeysPending(fetch),
+        }
+    }
+}
