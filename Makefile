@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help tools tools-compose build check test test-unit test-wasm test-e2e test-node test-manifests test-compose lint fmt \
+.PHONY: help tools tools-compose build check test test-unit test-conformance test-wasm test-e2e test-node test-manifests \
+	test-compose lint fmt \
 	demo demo-up demo-down clean
 
 crates := -p portcullis-core -p portcullis-host -p portcullis-cli
@@ -28,7 +29,7 @@ check: ## format, clippy and unit tests: under a minute when warm
 	cargo clippy --quiet --all-targets $(crates) $(filters) -- -D warnings
 	@$(MAKE) --no-print-directory test-unit
 
-test: test-unit test-manifests test-wasm test-e2e test-node ## all rings of tests
+test: test-unit test-conformance test-manifests test-wasm test-e2e test-node ## all rings of tests
 
 test-unit: ## the crates, natively
 ifeq ($(nextest),yes)
@@ -36,6 +37,9 @@ ifeq ($(nextest),yes)
 else
 	cargo test $(crates) --no-fail-fast
 endif
+
+test-conformance: ## what other projects expect, row by row (needs CONFORMANCE)
+	cargo test -p portcullis-conformance --no-fail-fast
 
 test-manifests: build ## envoy/ by Envoy itself, istio/ by its CRDs (needs CONFORMANCE)
 	@scripts/tools.sh envoy
