@@ -11,18 +11,29 @@
 mod algorithm;
 mod claim_rules;
 mod claims;
+mod ecdsa_der;
+mod edwards_key;
+mod elliptic_key;
+mod hash;
 mod jwk;
 mod key_set;
 mod malformed;
+mod rsa_key;
+mod secret_key;
+mod signatures;
+mod spki;
 mod strict_json;
 mod token;
-mod verify;
+mod token_key;
+mod verification_key;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
 pub use claim_rules::{Accepted, ClaimCheck, ClaimRules, Validity};
+pub use hash::Hash;
 pub use jwk::SkipReason;
 pub use key_set::{KeySet, KeySetError, KeyView, MIN_SECRET_BYTES, SkippedKey};
 pub use malformed::{Malformed, Part};
+pub use signatures::{NativeSignatures, NoAnswer, Signatures};
 pub use token::{MAX_TOKEN_BYTES, Token, Verified};
 
 #[cfg(test)]

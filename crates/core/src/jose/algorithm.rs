@@ -1,5 +1,7 @@
 //! The signature algorithms that exist here (RFC 7518 section 3.1, RFC 8037). `none` is not one of them.
 
+use super::hash::Hash;
+
 /// A signature algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
@@ -9,10 +11,18 @@ pub enum Algorithm {
     Rs384,
     /// RSASSA-PKCS1-v1_5 with SHA-512.
     Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
     /// ECDSA over P-256 with SHA-256.
     Es256,
     /// ECDSA over P-384 with SHA-384.
     Es384,
+    /// ECDSA over P-521 with SHA-512.
+    Es512,
     /// HMAC with SHA-256.
     Hs256,
     /// HMAC with SHA-384.
@@ -25,8 +35,25 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm, in the order of the documentation.
-    pub const ALL: [Self; 9] =
-        [Self::Rs256, Self::Rs384, Self::Rs512, Self::Es256, Self::Es384, Self::Hs256, Self::Hs384, Self::Hs512, Self::EdDsa];
+    pub const ALL: [Self; 13] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::EdDsa,
+    ];
+    /// Those that an RSA key can serve.
+    pub(super) const RSA: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
+    /// Those that a secret can serve.
+    pub(super) const SECRET: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 
     /// The algorithm with this `alg` name; names are compared exactly (RFC 7515 section 4.1.1).
     #[must_use]
@@ -41,8 +68,12 @@ impl Algorithm {
             Self::Rs256 => "RS256",
             Self::Rs384 => "RS384",
             Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::Hs256 => "HS256",
             Self::Hs384 => "HS384",
             Self::Hs512 => "HS512",
@@ -56,18 +87,18 @@ impl Algorithm {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
-    const fn bit(self) -> u16 {
+    /// The hash function whose value is signed; Ed25519 signs the text itself and hashes with SHA-512 on the way.
+    #[must_use]
+    pub const fn hash(self) -> Hash {
         match self {
-            Self::Rs256 => 1,
-            Self::Rs384 => 1 << 1,
-            Self::Rs512 => 1 << 2,
-            Self::Es256 => 1 << 3,
-            Self::Es384 => 1 << 4,
-            Self::Hs256 => 1 << 5,
-            Self::Hs384 => 1 << 6,
-            Self::Hs512 => 1 << 7,
-            Self::EdDsa => 1 << 8,
+            Self::Rs256 | Self::Ps256 | Self::Es256 | Self::Hs256 => Hash::Sha256,
+            Self::Rs384 | Self::Ps384 | Self::Es384 | Self::Hs384 => Hash::Sha384,
+            Self::Rs512 | Self::Ps512 | Self::Es512 | Self::Hs512 | Self::EdDsa => Hash::Sha512,
         }
+    }
+
+    const fn bit(self) -> u16 {
+        1_u16.wrapping_shl(self as u32)
     }
 }
 
@@ -88,6 +119,18 @@ impl AlgorithmSet {
         self.0 == 0
     }
 
+    /// The set with one more.
+    #[must_use]
+    pub const fn with(self, algorithm: Algorithm) -> Self {
+        Self(self.0 | algorithm.bit())
+    }
+
+    /// The algorithms that are in one set or the other.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The algorithms that are in both sets.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
@@ -102,7 +145,7 @@ impl AlgorithmSet {
 
 impl FromIterator<Algorithm> for AlgorithmSet {
     fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
-        Self(algorithms.into_iter().fold(0, |bits, algorithm| bits | algorithm.bit()))
+        algorithms.into_iter().fold(Self::default(), Self::with)
     }
 }
 
@@ -115,7 +158,9 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::parse(algorithm.as_str()), Some(algorithm));
         }
-        for name in ["none", "None", "NONE", "", "rs256", "RS256 ", "PS256", "ES256K", "ES512", "HS1", "EDDSA", "RSA-OAEP"] {
+        for name in
+            ["none", "None", "NONE", "", "rs256", "RS256 ", "ps256", "ES256K", "ES521", "Ed25519", "HS1", "EDDSA", "RSA-OAEP"]
+        {
             assert_eq!(Algorithm::parse(name), None, "{name}");
         }
     }
@@ -129,6 +174,8 @@ mod tests {
         let (left, right) = ([Algorithm::Rs256, Algorithm::Es256], [Algorithm::Es256, Algorithm::EdDsa]);
         let both = AlgorithmSet::from_iter(left).intersection(AlgorithmSet::from_iter(right));
         assert_eq!(both.iter().collect::<Vec<_>>(), [Algorithm::Es256]);
+        let either = AlgorithmSet::from_iter(left).union(AlgorithmSet::from_iter(right));
+        assert_eq!(either.iter().collect::<Vec<_>>(), [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]);
         assert!(AlgorithmSet::default().is_empty());
         assert!(!both.is_empty());
     }

@@ -1,21 +1,19 @@
 //! One JSON Web Key (RFC 7517) as a key that verifies, or the reason why it does not.
 //!
 //! A key serves the algorithm that its `alg` names, or all that fit its type. Skipped: private keys, keys for something else
-//! than verifying signatures, RSA outside 2048 to 4096 bits or with another exponent than 65537, short secrets.
+//! than verifying signatures, numbers that [`RsaKey`], [`EllipticKey`] or [`EdwardsKey`] refuses, short secrets.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, AlgorithmSet};
+use super::edwards_key::EdwardsKey;
+use super::elliptic_key::{Curve, EllipticKey};
 use super::key_set::MIN_SECRET_BYTES;
-use super::verify::Verifier;
-
-const MIN_RSA_BITS: usize = 2048;
-const MAX_RSA_BITS: usize = 4096;
-const RSA_EXPONENT: &[u8] = &[1, 0, 1];
-/// The first byte of an uncompressed point (SEC 1 section 2.3.3).
-const UNCOMPRESSED: u8 = 4;
+use super::rsa_key::RsaKey;
+use super::secret_key::SecretKey;
+use super::verification_key::{Material, VerificationKey};
 
 /// Why a key of a key set is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +28,7 @@ pub enum SkipReason {
     #[error("its `kty` is not RSA, EC, OKP or oct")]
     TypeUnsupported,
     /// Its `crv` is missing or of no use here.
-    #[error("its `crv` is not P-256 or P-384 (EC), or Ed25519 (OKP)")]
+    #[error("its `crv` is not P-256, P-384 or P-521 (EC), or Ed25519 (OKP)")]
     CurveUnsupported,
     /// Its `alg` does not exist here, or does not fit the key.
     #[error("its `alg` is not supported, or does not fit its type")]
@@ -56,18 +54,12 @@ pub enum SkipReason {
     /// Its numbers are no public key.
     #[error("its numbers are not a valid public key")]
     NotAKey,
+    /// It is not PEM, or PEM of something else.
+    #[error("it is not PEM with the label `PUBLIC KEY` or `RSA PUBLIC KEY`")]
+    NotPem,
     /// Its secret can be guessed.
     #[error("its secret is shorter than 32 bytes")]
     SecretTooShort,
-}
-
-/// What a key set keeps of a JWK.
-#[derive(Debug)]
-pub(super) struct VerificationKey {
-    /// Its `kid`.
-    pub id: Option<String>,
-    /// One verifier for each algorithm that it serves; never empty.
-    pub verifiers: Vec<Verifier>,
 }
 
 impl VerificationKey {
@@ -77,23 +69,39 @@ impl VerificationKey {
     /// The reason why it cannot be used.
     pub fn from_jwk(jwk: &Value) -> Result<Self, SkipReason> {
         let jwk = jwk.as_object().ok_or(SkipReason::NotAnObject)?;
-        let id = match jwk.get("kid") {
-            None => None,
-            Some(id) => Some(id.as_str().ok_or(SkipReason::KeyIdNotText)?.to_owned()),
-        };
+        let id = key_id(jwk)?;
         check_purpose(jwk)?;
-        let verifiers = match jwk.get("kty").and_then(Value::as_str) {
-            Some("RSA") => rsa(jwk),
+        let material = match jwk.get("kty").and_then(Value::as_str) {
+            Some("RSA") => RsaKey::new(&bytes(jwk, "n")?, &bytes(jwk, "e")?).map(Material::Rsa),
             Some("EC") => elliptic(jwk),
             Some("OKP") => edwards(jwk),
-            Some("oct") => secret(jwk),
+            Some("oct") => secret(&bytes(jwk, "k")?),
             _ => Err(SkipReason::TypeUnsupported),
         }?;
-        Ok(Self { id, verifiers })
+        let algorithms = match jwk.get("alg") {
+            None => material.algorithms(),
+            Some(named) => only(named.as_str().and_then(Algorithm::parse), &material)?,
+        };
+        Ok(Self { id, algorithms, material })
     }
 }
 
-fn check_purpose(jwk: &Map<String, Value>) -> Result<(), SkipReason> {
+/// The `kid` of a key.
+pub(super) fn key_id(jwk: &Map<String, Value>) -> Result<Option<String>, SkipReason> {
+    match jwk.get("kid") {
+        None => Ok(None),
+        Some(id) => id.as_str().map(|id| Some(id.to_owned())).ok_or(SkipReason::KeyIdNotText),
+    }
+}
+
+/// The algorithm that a key is published for, when it exists and fits the key.
+pub(super) fn only(named: Option<Algorithm>, material: &Material) -> Result<AlgorithmSet, SkipReason> {
+    let fitting = named.filter(|algorithm| material.algorithms().contains(*algorithm));
+    fitting.map(|algorithm| AlgorithmSet::default().with(algorithm)).ok_or(SkipReason::AlgorithmUnsupported)
+}
+
+/// Whether a key is public, and for verifying signatures.
+pub(super) fn check_purpose(jwk: &Map<String, Value>) -> Result<(), SkipReason> {
     if jwk.get("use").is_some_and(|purpose| purpose != "sig") {
         return Err(SkipReason::NotForSignatures);
     }
@@ -107,73 +115,30 @@ fn check_purpose(jwk: &Map<String, Value>) -> Result<(), SkipReason> {
     Ok(())
 }
 
-/// Those of the algorithms that fit the key's type which its `alg` leaves.
-fn algorithms(jwk: &Map<String, Value>, fitting: &[Algorithm]) -> Result<Vec<Algorithm>, SkipReason> {
-    let Some(named) = jwk.get("alg") else { return Ok(fitting.to_vec()) };
-    let named = named.as_str().and_then(Algorithm::parse).filter(|algorithm| fitting.contains(algorithm));
-    named.map(|algorithm| vec![algorithm]).ok_or(SkipReason::AlgorithmUnsupported)
-}
-
 fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, SkipReason> {
     let text = jwk.get(member).and_then(Value::as_str).ok_or(SkipReason::MemberMalformed)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| SkipReason::MemberMalformed)
 }
 
-fn rsa(jwk: &Map<String, Value>) -> Result<Vec<Verifier>, SkipReason> {
-    let algorithms = algorithms(jwk, &[Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512])?;
-    let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
-    let modulus = without_leading_zeros(&modulus);
-    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bit_length(modulus)) {
-        return Err(SkipReason::ModulusSize);
-    }
-    if without_leading_zeros(&exponent) != RSA_EXPONENT {
-        return Err(SkipReason::Exponent);
-    }
-    let verifiers = algorithms.into_iter().map(|algorithm| Verifier::from_rsa(algorithm, modulus, RSA_EXPONENT));
-    verifiers.collect::<Option<_>>().ok_or(SkipReason::NotAKey)
+fn elliptic(jwk: &Map<String, Value>) -> Result<Material, SkipReason> {
+    let name = jwk.get("crv").and_then(Value::as_str);
+    let curve = Curve::ALL.into_iter().find(|curve| name == Some(curve.as_str())).ok_or(SkipReason::CurveUnsupported)?;
+    EllipticKey::new(curve, &bytes(jwk, "x")?, &bytes(jwk, "y")?).map(|key| Material::Elliptic(curve, key))
 }
 
-fn without_leading_zeros(number: &[u8]) -> &[u8] {
-    let first = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
-    number.get(first..).unwrap_or_default()
-}
-
-fn bit_length(number: &[u8]) -> usize {
-    let unused = number.first().map_or(0, |byte| byte.leading_zeros());
-    number.len().saturating_mul(8).saturating_sub(usize::try_from(unused).unwrap_or(0))
-}
-
-fn elliptic(jwk: &Map<String, Value>) -> Result<Vec<Verifier>, SkipReason> {
-    let (algorithm, size) = match jwk.get("crv").and_then(Value::as_str) {
-        Some("P-256") => (Algorithm::Es256, 32),
-        Some("P-384") => (Algorithm::Es384, 48),
-        _ => return Err(SkipReason::CurveUnsupported),
-    };
-    algorithms(jwk, &[algorithm])?;
-    let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
-    if x.len() != size || y.len() != size {
-        return Err(SkipReason::NotAKey);
-    }
-    let point = [&[UNCOMPRESSED], x.as_slice(), y.as_slice()].concat();
-    Verifier::from_point(algorithm, &point).map(|verifier| vec![verifier]).ok_or(SkipReason::NotAKey)
-}
-
-fn edwards(jwk: &Map<String, Value>) -> Result<Vec<Verifier>, SkipReason> {
+fn edwards(jwk: &Map<String, Value>) -> Result<Material, SkipReason> {
     if jwk.get("crv").is_none_or(|curve| curve != "Ed25519") {
         return Err(SkipReason::CurveUnsupported);
     }
-    algorithms(jwk, &[Algorithm::EdDsa])?;
-    let point = bytes(jwk, "x")?;
-    Verifier::from_point(Algorithm::EdDsa, &point).map(|verifier| vec![verifier]).ok_or(SkipReason::NotAKey)
+    EdwardsKey::new(&bytes(jwk, "x")?).map(Material::Edwards)
 }
 
-fn secret(jwk: &Map<String, Value>) -> Result<Vec<Verifier>, SkipReason> {
-    let algorithms = algorithms(jwk, &[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512])?;
-    let secret = bytes(jwk, "k")?;
-    if secret.len() < MIN_SECRET_BYTES {
+/// A secret that cannot be guessed.
+pub(super) fn secret(bytes: &[u8]) -> Result<Material, SkipReason> {
+    if bytes.len() < MIN_SECRET_BYTES {
         return Err(SkipReason::SecretTooShort);
     }
-    Ok(algorithms.into_iter().filter_map(|algorithm| Verifier::from_secret(algorithm, &secret)).collect())
+    SecretKey::new(bytes).map(|key| Material::Secret(Box::new(key))).ok_or(SkipReason::NotAKey)
 }
 
 #[cfg(test)]
@@ -183,7 +148,7 @@ mod tests {
     use serde_json::json;
 
     fn served(jwk: &Value) -> Result<Vec<&'static str>, SkipReason> {
-        VerificationKey::from_jwk(jwk).map(|key| key.verifiers.iter().map(|verifier| verifier.algorithm().as_str()).collect())
+        VerificationKey::from_jwk(jwk).map(|key| key.algorithms.iter().map(Algorithm::as_str).collect())
     }
 
     fn with(jwk: &Value, member: &str, value: Value) -> Value {
@@ -195,10 +160,11 @@ mod tests {
     #[test]
     fn serves_the_algorithms_that_fit_its_type_or_the_one_it_names() {
         let keys = TestKeys::get();
-        let (rsa, p256, p384, ed25519) = (keys.rsa_jwk(), keys.p256_jwk(), keys.p384_jwk(), keys.ed25519_jwk());
+        let (rsa, p256, ed25519) = (keys.rsa_jwk(), keys.p256_jwk(), keys.ed25519_jwk());
         let oct = test_keys::oct_jwk(&[7; 32]);
         let cases = [
-            (rsa.clone(), Ok(vec!["RS256", "RS384", "RS512"])),
+            (rsa.clone(), Ok(vec!["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])),
+            (with(&rsa, "alg", json!("PS256")), Ok(vec!["PS256"])),
             (with(&rsa, "alg", json!("RS384")), Ok(vec!["RS384"])),
             (with(&rsa, "alg", json!("RSA-OAEP")), Err(SkipReason::AlgorithmUnsupported)),
             (with(&rsa, "alg", json!("HS256")), Err(SkipReason::AlgorithmUnsupported)),
@@ -206,7 +172,8 @@ mod tests {
             (with(&rsa, "alg", json!(null)), Err(SkipReason::AlgorithmUnsupported)),
             (p256.clone(), Ok(vec!["ES256"])),
             (with(&p256, "alg", json!("ES384")), Err(SkipReason::AlgorithmUnsupported)),
-            (p384, Ok(vec!["ES384"])),
+            (keys.p384_jwk(), Ok(vec!["ES384"])),
+            (keys.p521_jwk(), Ok(vec!["ES512"])),
             (ed25519, Ok(vec!["EdDSA"])),
             (oct.clone(), Ok(vec!["HS256", "HS384", "HS512"])),
             (with(&oct, "alg", json!("RS256")), Err(SkipReason::AlgorithmUnsupported)),
@@ -243,6 +210,8 @@ mod tests {
         let keys = TestKeys::get();
         let (rsa, p256, ed25519) = (keys.rsa_jwk(), keys.p256_jwk(), keys.ed25519_jwk());
         let number = |size: usize| json!(URL_SAFE_NO_PAD.encode(vec![0xff; size]));
+        // y = p + 1, which is 1 in its shortest encoding; the last byte is without the sign.
+        let point = |first: &[u8]| json!(URL_SAFE_NO_PAD.encode([first, &[0xff; 30], &[0x7f]].concat()));
         let cases = [
             ("1024 bits", with(&rsa, "n", number(128)), SkipReason::ModulusSize),
             (
@@ -255,13 +224,18 @@ mod tests {
             ("no modulus", with(&rsa, "n", json!("")), SkipReason::ModulusSize),
             ("exponent 1", with(&rsa, "e", json!("AQ")), SkipReason::Exponent),
             ("exponent 3", with(&rsa, "e", json!("Aw")), SkipReason::Exponent),
+            ("exponent 65536", with(&rsa, "e", json!("AQAA")), SkipReason::Exponent),
+            ("no exponent", with(&rsa, "e", json!("AAAA")), SkipReason::Exponent),
             ("padded", with(&rsa, "e", json!("AQAB====")), SkipReason::MemberMalformed),
             ("not text", with(&rsa, "e", json!(65537)), SkipReason::MemberMalformed),
             ("off the curve", with(&p256, "x", number(32)), SkipReason::NotAKey),
             ("long coordinate", with(&p256, "x", number(33)), SkipReason::NotAKey),
+            ("another curve's length", with(&p256, "crv", json!("P-384")), SkipReason::NotAKey),
+            ("a curve's other name", with(&p256, "crv", json!("secp256r1")), SkipReason::CurveUnsupported),
             ("another curve", with(&p256, "crv", json!("secp256k1")), SkipReason::CurveUnsupported),
             ("short point", with(&ed25519, "x", number(31)), SkipReason::NotAKey),
             ("point of small order", with(&ed25519, "x", json!(URL_SAFE_NO_PAD.encode([0; 32]))), SkipReason::NotAKey),
+            ("point in a longer encoding", with(&ed25519, "x", point(&[0xee])), SkipReason::NotAKey),
             ("X25519", with(&ed25519, "crv", json!("X25519")), SkipReason::CurveUnsupported),
             ("short secret", test_keys::oct_jwk(&[7; 31]), SkipReason::SecretTooShort),
         ];

@@ -6,18 +6,19 @@
 
 use serde_json::Value;
 
-use super::algorithm::{Algorithm, AlgorithmSet};
-use super::jwk::{SkipReason, VerificationKey};
+use super::algorithm::AlgorithmSet;
+use super::jwk::{self, SkipReason};
+use super::signatures::Signatures;
 use super::strict_json;
 use super::token::{Token, Verified};
-use super::verify::Verifier;
+use super::verification_key::VerificationKey;
 use crate::rejection::Rejection;
 
 /// The shortest secret that is accepted, whatever the hash. RFC 7518 section 3.2 asks for 48 bytes with HS384 and 64 with HS512;
 /// issuers sign HS512 with shorter ones, and 32 bytes of chance are out of reach already.
 pub const MIN_SECRET_BYTES: usize = 32;
 /// The longest JWKS document that is read.
-const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// The most keys that a set may hold: each key that bears a token's `kid` costs a verification.
 const MAX_KEYS: usize = 100;
 
@@ -42,6 +43,12 @@ pub enum KeySetError {
     /// No key can be used; this is why not the first.
     #[error("none of the keys can be used: {0}")]
     NoUsableKey(SkippedKey),
+    /// The document is no token key.
+    #[error("the token key has no text `alg` and `value`")]
+    NotATokenKey,
+    /// The only key cannot be used.
+    #[error("the key cannot be used: {0}")]
+    UnusableKey(#[from] SkipReason),
     /// The secret can be guessed.
     #[error("the secret is shorter than 32 bytes")]
     SecretTooShort,
@@ -71,15 +78,16 @@ pub struct KeyView<'a> {
 /// The keys of one issuer.
 #[derive(Debug)]
 pub struct KeySet {
-    keys: Keys,
+    keys: Vec<VerificationKey>,
+    /// Whether a token may have any `kid`: so for a secret from the configuration, which has none.
+    serves_any_kid: bool,
     skipped: Vec<SkippedKey>,
 }
 
-#[derive(Debug)]
-enum Keys {
-    /// A secret from the configuration. It has no `kid` and serves every one.
-    Secret(Vec<Verifier>),
-    Published(Vec<VerificationKey>),
+impl From<VerificationKey> for KeySet {
+    fn from(key: VerificationKey) -> Self {
+        Self { keys: vec![key], serves_any_kid: false, skipped: Vec::new() }
+    }
 }
 
 impl KeySet {
@@ -106,7 +114,7 @@ impl KeySet {
         if keys.is_empty() {
             return Err(skipped.first().map_or(KeySetError::Empty, |first| KeySetError::NoUsableKey(*first)));
         }
-        Ok(Self { keys: Keys::Published(keys), skipped })
+        Ok(Self { keys, serves_any_kid: false, skipped })
     }
 
     /// A shared secret. It serves HS256, HS384 and HS512, and a token with any `kid` or none.
@@ -114,32 +122,28 @@ impl KeySet {
     /// # Errors
     /// [`KeySetError::SecretTooShort`] below [`MIN_SECRET_BYTES`].
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeySetError> {
-        if secret.len() < MIN_SECRET_BYTES {
-            return Err(KeySetError::SecretTooShort);
-        }
-        let verifiers = Algorithm::ALL.into_iter().filter_map(|algorithm| Verifier::from_secret(algorithm, secret));
-        Ok(Self { keys: Keys::Secret(verifiers.collect()), skipped: Vec::new() })
+        let material = jwk::secret(secret).map_err(|_| KeySetError::SecretTooShort)?;
+        let key = VerificationKey { id: None, algorithms: material.algorithms(), material };
+        Ok(Self { serves_any_kid: true, ..Self::from(key) })
     }
 
     /// The algorithms that some key of the set serves.
     #[must_use]
     pub fn algorithms(&self) -> AlgorithmSet {
-        self.verifiers().map(Verifier::algorithm).collect()
+        self.keys.iter().fold(AlgorithmSet::default(), |served, key| served.union(key.algorithms))
     }
 
     /// The keys, without what is secret of them.
     #[must_use]
     pub fn keys(&self) -> Vec<KeyView<'_>> {
-        let served = |verifiers: &[Verifier]| verifiers.iter().map(Verifier::algorithm).collect();
-        match &self.keys {
-            Keys::Secret(verifiers) => vec![KeyView { index: None, id: None, algorithms: served(verifiers) }],
-            Keys::Published(keys) => {
-                let used = (0..).filter(|index| self.skipped.iter().all(|skipped| skipped.index != *index));
-                let keys = used.zip(keys);
-                keys.map(|(index, key)| KeyView { index: Some(index), id: key.id.as_deref(), algorithms: served(&key.verifiers) })
-                    .collect()
-            }
-        }
+        let used = (0..).filter(|index| self.skipped.iter().all(|skipped| skipped.index != *index));
+        used.zip(&self.keys)
+            .map(|(index, key)| KeyView {
+                index: (!self.serves_any_kid).then_some(index),
+                id: key.id.as_deref(),
+                algorithms: key.algorithms,
+            })
+            .collect()
     }
 
     /// The keys of the document that are not used.
@@ -148,53 +152,50 @@ impl KeySet {
         &self.skipped
     }
 
-    /// Verify a token's signature.
+    /// Verify a token's signature, in the module.
+    ///
+    /// # Errors
+    /// Those of [`verify_with`](Self::verify_with).
+    pub fn verify(&self, token: Token<'_>, allowed: AlgorithmSet) -> Result<Verified, Rejection> {
+        self.verify_with(&Signatures::in_module(), token, allowed)
+    }
+
+    /// Verify a token's signature, by whom `signatures` says.
     ///
     /// # Errors
     /// [`Rejection::AlgorithmNotAllowed`] when the algorithm is not `allowed` or does not fit the key that the token names,
     /// [`Rejection::KeyUnknown`] when no key bears its `kid` or, without a `kid`, not exactly one key fits,
     /// [`Rejection::SignatureInvalid`].
-    pub fn verify(&self, token: Token<'_>, allowed: AlgorithmSet) -> Result<Verified, Rejection> {
+    pub fn verify_with(&self, signatures: &Signatures, token: Token<'_>, allowed: AlgorithmSet) -> Result<Verified, Rejection> {
         if !allowed.contains(token.algorithm()) {
             return Err(Rejection::AlgorithmNotAllowed);
         }
-        let candidates = self.candidates(&token)?;
-        if candidates.iter().any(|verifier| verifier.has_signed(&token)) {
+        self.check_candidates(&token)?;
+        if self.candidates(&token).any(|key| key.has_signed(&token, signatures)) {
             Ok(token.into_verified())
         } else {
             Err(Rejection::SignatureInvalid)
         }
     }
 
-    fn verifiers(&self) -> impl Iterator<Item = &Verifier> {
-        let (secret, published) = match &self.keys {
-            Keys::Secret(verifiers) => (verifiers.as_slice(), [].as_slice()),
-            Keys::Published(keys) => ([].as_slice(), keys.as_slice()),
-        };
-        secret.iter().chain(published.iter().flat_map(|key| &key.verifiers))
+    /// The keys that bear the token's `kid`; all of them when it has none.
+    fn named<'a>(&'a self, token: &'a Token<'_>) -> impl Iterator<Item = &'a VerificationKey> {
+        let wanted = if self.serves_any_kid { None } else { token.key_id() };
+        self.keys.iter().filter(move |key| wanted.is_none_or(|wanted| key.id.as_deref() == Some(wanted)))
     }
 
-    /// The verifiers to try; never empty.
-    fn candidates(&self, token: &Token<'_>) -> Result<Vec<&Verifier>, Rejection> {
-        let fits = |verifier: &&Verifier| verifier.algorithm() == token.algorithm();
-        match (&self.keys, token.key_id()) {
-            (Keys::Published(keys), Some(key_id)) => {
-                let named: Vec<_> = keys.iter().filter(|key| key.id.as_deref() == Some(key_id)).collect();
-                let fitting: Vec<_> = named.iter().flat_map(|key| &key.verifiers).filter(fits).collect();
-                match (named.is_empty(), fitting.is_empty()) {
-                    (true, _) => Err(Rejection::KeyUnknown),
-                    (false, true) => Err(Rejection::AlgorithmNotAllowed),
-                    (false, false) => Ok(fitting),
-                }
-            }
-            (Keys::Published(_), None) => {
-                let fitting: Vec<_> = self.verifiers().filter(fits).collect();
-                if fitting.len() == 1 { Ok(fitting) } else { Err(Rejection::KeyUnknown) }
-            }
-            (Keys::Secret(verifiers), _) => {
-                let fitting: Vec<_> = verifiers.iter().filter(fits).collect();
-                if fitting.is_empty() { Err(Rejection::AlgorithmNotAllowed) } else { Ok(fitting) }
-            }
+    /// The keys to try: those of the named that serve the token's algorithm.
+    fn candidates<'a>(&'a self, token: &'a Token<'_>) -> impl Iterator<Item = &'a VerificationKey> {
+        self.named(token).filter(|key| key.algorithms.contains(token.algorithm()))
+    }
+
+    fn check_candidates(&self, token: &Token<'_>) -> Result<(), Rejection> {
+        let (named, fitting) = (self.named(token).count(), self.candidates(token).count());
+        match (self.serves_any_kid, token.key_id()) {
+            (false, Some(_)) if named == 0 => Err(Rejection::KeyUnknown),
+            (false, None) if fitting != 1 => Err(Rejection::KeyUnknown),
+            _ if fitting == 0 => Err(Rejection::AlgorithmNotAllowed),
+            _ => Ok(()),
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::jose::algorithm::Algorithm;
 use crate::jose::test_keys::{SECRET, TestKeys, authenticate, jwks, named, oct_jwk};
 use serde_json::json;
 
@@ -19,6 +20,7 @@ fn all_keys() -> KeySet {
         named(keys.rsa_jwk(), "rsa"),
         named(keys.p256_jwk(), "p256"),
         named(keys.p384_jwk(), "p384"),
+        named(keys.p521_jwk(), "p521"),
         named(keys.ed25519_jwk(), "ed25519"),
         named(oct_jwk(SECRET), "oct"),
     ])
@@ -58,8 +60,12 @@ fn every_algorithm_verifies_and_a_changed_token_does_not() {
         (Algorithm::Rs256, "rsa"),
         (Algorithm::Rs384, "rsa"),
         (Algorithm::Rs512, "rsa"),
+        (Algorithm::Ps256, "rsa"),
+        (Algorithm::Ps384, "rsa"),
+        (Algorithm::Ps512, "rsa"),
         (Algorithm::Es256, "p256"),
         (Algorithm::Es384, "p384"),
+        (Algorithm::Es512, "p521"),
         (Algorithm::EdDsa, "ed25519"),
         (Algorithm::Hs256, "oct"),
         (Algorithm::Hs384, "oct"),
@@ -191,7 +197,7 @@ fn a_secret_serves_any_kid_and_keyed_hashes_only() {
 #[test]
 fn keys_that_a_token_names_or_brings_are_not_used() {
     let attacker = [9; 64];
-    let header = r#"{"alg":"HS256","jku":"https://evil.example/jwks","x5u":"https://evil.example/x","x5c":["MII="]}"#;
+    let header = r#"{"alg":"HS256","jku":"https://evil.example/jwks","x5u":"https://evil.example/x","x5c":["MII="],"jwk":{"kty":"oct","k":"CQ"}}"#;
     let keys = KeySet::from_secret(SECRET).unwrap();
     assert_eq!(verify(&keys, &hs256(header)), Ok(()));
     let forged = authenticate(Algorithm::Hs256, &attacker, header, CLAIMS);

@@ -1,0 +1,135 @@
+//! ECDSA public keys (RFC 7518 section 6.2) and their signatures (RFC 7518 section 3.4).
+//!
+//! Each curve serves one algorithm. Refused: a point off the curve, a signature that is not `r‖s` of exactly the curve's length,
+//! `r` or `s` that is 0 or not less than the order. Both values of `s` are taken: a JWS does not promise the lower one.
+
+use p256::ecdsa::signature::Verifier;
+
+use super::algorithm::Algorithm;
+use super::ecdsa_der::EcdsaDer;
+use super::jwk::SkipReason;
+use super::spki;
+
+/// The first byte of an uncompressed point (SEC 1 section 2.3.3).
+const UNCOMPRESSED: u8 = 4;
+
+/// A curve with an algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+impl Curve {
+    /// Every curve.
+    pub const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
+    /// Its `crv`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// The one algorithm that its keys serve.
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::P256 => Algorithm::Es256,
+            Self::P384 => Algorithm::Es384,
+            Self::P521 => Algorithm::Es512,
+        }
+    }
+
+    /// The length of a coordinate, and of each half of a signature, in bytes.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+}
+
+/// An ECDSA public key.
+#[derive(Debug)]
+pub(super) struct EllipticKey {
+    point: Point,
+    spki: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Point {
+    P256(Box<p256::ecdsa::VerifyingKey>),
+    P384(Box<p384::ecdsa::VerifyingKey>),
+    P521(Box<p521::ecdsa::VerifyingKey>),
+}
+
+/// A signature whose numbers are in range.
+pub(super) enum Signature {
+    P256(p256::ecdsa::Signature),
+    P384(p384::ecdsa::Signature),
+    P521(p521::ecdsa::Signature),
+}
+
+impl EllipticKey {
+    /// The key with these coordinates, each of exactly the curve's length (RFC 7518 section 6.2.1).
+    pub fn new(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, SkipReason> {
+        if x.len() != curve.size() || y.len() != curve.size() {
+            return Err(SkipReason::NotAKey);
+        }
+        Self::from_point(curve, &[&[UNCOMPRESSED], x, y].concat())
+    }
+
+    /// The key with this uncompressed point (SEC 1 section 2.3.3).
+    pub fn from_point(curve: Curve, bytes: &[u8]) -> Result<Self, SkipReason> {
+        if bytes.first() != Some(&UNCOMPRESSED) {
+            return Err(SkipReason::NotAKey);
+        }
+        let point = match curve {
+            Curve::P256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Box::new).map(Point::P256),
+            Curve::P384 => p384::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Box::new).map(Point::P384),
+            Curve::P521 => p521::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Box::new).map(Point::P521),
+        };
+        let point = point.map_err(|_| SkipReason::NotAKey)?;
+        let spki = spki::of_point(curve, bytes).ok_or(SkipReason::NotAKey)?;
+        Ok(Self { point, spki })
+    }
+
+    /// The key as a DER SubjectPublicKeyInfo.
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The signature in these bytes; `None` when its length or one of its numbers is out of range.
+    pub fn signature(&self, bytes: &[u8]) -> Option<Signature> {
+        match &self.point {
+            Point::P256(_) => p256::ecdsa::Signature::from_slice(bytes).ok().map(Signature::P256),
+            Point::P384(_) => p384::ecdsa::Signature::from_slice(bytes).ok().map(Signature::P384),
+            Point::P521(_) => p521::ecdsa::Signature::from_slice(bytes).ok().map(Signature::P521),
+        }
+    }
+
+    /// Whether this is the key's signature of a text.
+    pub fn verifies(&self, text: &[u8], signature: &Signature) -> bool {
+        match (&self.point, signature) {
+            (Point::P256(key), Signature::P256(signature)) => key.verify(text, signature).is_ok(),
+            (Point::P384(key), Signature::P384(signature)) => key.verify(text, signature).is_ok(),
+            (Point::P521(key), Signature::P521(signature)) => key.verify(text, signature).is_ok(),
+            _ => false,
+        }
+    }
+}
+
+impl Signature {
+    /// The signature as DER (RFC 3279 section 2.2.3), which is how a proxy's library reads it.
+    pub fn to_der(&self) -> EcdsaDer {
+        match self {
+            Self::P256(signature) => EcdsaDer::new(&signature.to_bytes()),
+            Self::P384(signature) => EcdsaDer::new(&signature.to_bytes()),
+            Self::P521(signature) => EcdsaDer::new(&signature.to_bytes()),
+        }
+    }
+}
