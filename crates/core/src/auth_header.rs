@@ -21,6 +21,7 @@ pub use name_pattern::NamePattern;
 pub use policy::Policy;
 pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, TooLarge, render};
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::config::auth_header::Forward;
@@ -31,6 +32,8 @@ use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::stage::{Exchange, Needs, Stage, Verdict};
 use crate::time::UnixTime;
+
+const AUTHORIZATION: &str = "authorization";
 
 /// The stage auth-header.
 #[derive(Debug, Clone)]
@@ -51,7 +54,7 @@ impl AuthHeader {
     ///
     /// A decision is not asked of a standalone stage: the principal itself is in filter state only when another module wrote
     /// it there, and a module that refuses never lets the request come this far.
-    fn identity<'a>(&self, exchange: &'a Exchange) -> Option<&'a Identity> {
+    fn identity<'a>(&self, exchange: &'a Exchange) -> Option<&'a Rc<Identity>> {
         let allowed = exchange.is_allowed() || (self.standalone && exchange.decision.is_none());
         exchange.identity.as_ref().filter(|_| allowed)
     }
@@ -66,23 +69,22 @@ impl Stage for AuthHeader {
         let Some(forged) = owned_names(exchange.request.headers(), |name| self.policy.owns(name)) else {
             return refuse(exchange, Rejection::RequestMalformed);
         };
-        // Everything that can be refused is known before the first edit.
-        let injected = self.identity(exchange).map(|identity| self.policy.injected(&identity.principal)).transpose();
         remove(forged, &mut exchange.edits);
-        if self.policy.forward() == Some(Forward::Strip) && exchange.request.headers().all("authorization").any(holds_bearer) {
-            exchange.edits.remove("authorization");
+        if self.policy.forward() == Some(Forward::Strip) && exchange.request.headers().all(AUTHORIZATION).any(holds_bearer) {
+            remove([AUTHORIZATION], &mut exchange.edits);
         }
-        let Ok(injected) = injected else {
-            return refuse(exchange, Rejection::ClaimTooLarge);
+        let Some(identity) = self.identity(exchange).map(Rc::clone) else { return Verdict::Continue };
+        let injected = match &identity.injected {
+            Some(ready) => ready.as_deref().map(Cow::Borrowed).map_err(|rejection| *rejection),
+            None => self.policy.injected(&identity.principal).map(|edits| Cow::Owned(edits.into_vec())),
         };
-        for (header, values) in injected.unwrap_or_default() {
-            let mut values = values.into_iter();
-            if let Some(first) = values.next() {
-                exchange.edits.set(header, first);
+        match injected {
+            Ok(edits) => {
+                exchange.edits.extend(&edits);
+                Verdict::Continue
             }
-            values.for_each(|value| exchange.edits.append(header, value));
+            Err(rejection) => refuse(exchange, rejection),
         }
-        Verdict::Continue
     }
 }
 
@@ -100,10 +102,12 @@ pub(crate) fn owned_names(headers: &Headers, owns: impl Fn(&[u8]) -> bool) -> Op
     Some(names)
 }
 
-fn remove(names: Vec<String>, edits: &mut HeaderEdits) {
+/// Asks for the removal of headers, but for those that an edit sets or removes anyway.
+fn remove<T: AsRef<str> + Into<Rc<str>>>(names: impl IntoIterator<Item = T>, edits: &mut HeaderEdits) {
     for name in names {
-        let replaced = edits.iter().any(|edit| matches!(edit, Edit::Set(set, _) if *set == name));
-        if !replaced {
+        let settled =
+            edits.iter().any(|edit| matches!(edit, Edit::Set(other, _) | Edit::Remove(other) if **other == *name.as_ref()));
+        if !settled {
             edits.remove(name);
         }
     }

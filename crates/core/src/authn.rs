@@ -25,7 +25,7 @@ pub use examination::{Doubt, Entry, Examination};
 pub use policy::Policy;
 
 use crate::answer::Refusal;
-use crate::auth_header::owned_names;
+use crate::auth_header::{self, owned_names};
 use crate::config::rule::Access;
 use crate::decision::{ANONYMOUS, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
 use crate::edits::HeaderEdits;
@@ -54,6 +54,13 @@ impl Authn {
     #[must_use]
     pub fn new(policy: Policy, keyrings: Vec<Keyring>) -> Self {
         Self { policy: Rc::new(policy), callers: Callers::new(keyrings) }
+    }
+
+    /// The same stage before a stage [`auth_header`] of this policy, whose headers are made when a token is verified.
+    #[must_use]
+    pub fn before(mut self, auth_header: Option<Rc<auth_header::Policy>>) -> Self {
+        self.callers.inject = auth_header;
+        self
     }
 
     /// Decide about a request; the number of a fetch when its outcome is needed first.
@@ -120,11 +127,11 @@ impl Stage for Authn {
                 found.source.remove(exchange.request.headers(), &mut edits);
             }
             if refusal.is_none() {
-                caller.outputs.iter().for_each(|(header, value)| edits.set(header, value));
+                edits.extend(&caller.outputs);
             }
-            caller.identity.clone()
+            Rc::clone(&caller.identity)
         });
-        exchange.edits.extend(edits);
+        exchange.edits.append_all(edits);
         exchange.identity = identity;
         exchange.decision = Some(decision);
         refusal.map_or(Verdict::Continue, Verdict::Refuse)

@@ -56,8 +56,8 @@ impl Module {
     pub fn load(self, document: &[u8], environment: &dyn Environment) -> Result<Loaded, ConfigError> {
         let mut loaded = Loaded { stages: Vec::new(), warnings: Vec::new() };
         match self {
-            Self::JwtAuth => loaded.authn(&config::parse(document)?, None, environment)?,
-            Self::AuthHeader => loaded.auth_header(&config::parse(document)?, true)?,
+            Self::JwtAuth => loaded.authn(&config::parse(document)?, environment)?,
+            Self::AuthHeader => loaded.auth_header(&config::parse(document)?)?,
             Self::AuditLog => loaded.audit(&config::parse(document)?, true)?,
             Self::Metrics => loaded.metrics(&config::parse(document)?, true)?,
             Self::Bundle => loaded.bundle(&config::parse(document)?, environment)?,
@@ -99,42 +99,48 @@ impl Loaded {
         if let Some(audit_log) = &config.audit_log {
             self.within("auditLog", |part| part.audit(audit_log, false))?;
         }
-        self.within("jwtAuth", |part| part.authn(&config.jwt_auth, config.forward(), environment))?;
-        if let Some(auth_header) = &config.auth_header {
-            self.within("authHeader", |part| part.auth_header(auth_header, false))?;
+        let (authn, keyrings) = self.within("jwtAuth", |part| {
+            authn::Policy::compile(&config.jwt_auth, config.forward(), environment, &mut part.warnings)
+        })?;
+        let auth_header = config.auth_header.as_ref();
+        let auth_header =
+            auth_header.map(|config| self.within("authHeader", |part| part.auth_header_policy(config))).transpose()?;
+        self.stages.push(Box::new(Authn::new(authn, keyrings).before(auth_header.clone())));
+        if let Some(policy) = auth_header {
+            self.stages.push(Box::new(AuthHeader::new(policy, false)));
         }
         Ok(())
     }
 
     /// Load a part whose object stands at `key`: its errors and warnings name places from there.
-    fn within(&mut self, key: &str, load: impl FnOnce(&mut Self) -> Result<(), ConfigError>) -> Result<(), ConfigError> {
+    fn within<T>(&mut self, key: &str, load: impl FnOnce(&mut Self) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
         let mut part = Self { stages: Vec::new(), warnings: Vec::new() };
-        load(&mut part).map_err(|error| error.within(key))?;
+        let loaded = load(&mut part).map_err(|error| error.within(key))?;
         self.stages.append(&mut part.stages);
         self.warnings.extend(part.warnings.into_iter().map(|warning| warning.within(key)));
-        Ok(())
+        Ok(loaded)
     }
 
-    fn authn(
-        &mut self,
-        config: &JwtAuthConfig,
-        forward: Option<Forward>,
-        environment: &dyn Environment,
-    ) -> Result<(), ConfigError> {
-        let (policy, keyrings) = authn::Policy::compile(config, forward, environment, &mut self.warnings)?;
+    fn authn(&mut self, config: &JwtAuthConfig, environment: &dyn Environment) -> Result<(), ConfigError> {
+        let (policy, keyrings) = authn::Policy::compile(config, None, environment, &mut self.warnings)?;
         self.stages.push(Box::new(Authn::new(policy, keyrings)));
         Ok(())
     }
 
-    fn auth_header(&mut self, config: &AuthHeaderConfig, standalone: bool) -> Result<(), ConfigError> {
-        let (policy, warnings) = auth_header::Policy::compile(config)?;
-        self.warnings.extend(warnings);
-        if standalone && policy.forward() == Some(Forward::Keep) {
+    fn auth_header(&mut self, config: &AuthHeaderConfig) -> Result<(), ConfigError> {
+        let policy = self.auth_header_policy(config)?;
+        if policy.forward() == Some(Forward::Keep) {
             let message = "changes nothing here: jwt-auth keeps or strips the token, by `forwardOriginalToken`";
             self.warnings.push(Warning::new("token.forward", message));
         }
-        self.stages.push(Box::new(AuthHeader::new(Rc::new(policy), standalone)));
+        self.stages.push(Box::new(AuthHeader::new(policy, true)));
         Ok(())
+    }
+
+    fn auth_header_policy(&mut self, config: &AuthHeaderConfig) -> Result<Rc<auth_header::Policy>, ConfigError> {
+        let (policy, warnings) = auth_header::Policy::compile(config)?;
+        self.warnings.extend(warnings);
+        Ok(Rc::new(policy))
     }
 
     fn audit(&mut self, config: &AuditLogConfig, standalone: bool) -> Result<(), ConfigError> {

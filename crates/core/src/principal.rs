@@ -5,6 +5,12 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::edits::Edit;
+use crate::rejection::Rejection;
+
+/// What the allocator adds to a short text: its own header, and rounding up.
+const ALLOCATION: usize = 12;
+
 /// How the caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +56,35 @@ impl Principal {
     pub fn claim(&self, path: &str) -> Option<&Value> {
         claim_at(&self.claims, path)
     }
+
+    /// The memory that it takes beside its own place.
+    fn heap_bytes(&self) -> usize {
+        const TEXT: usize = size_of::<String>() + ALLOCATION;
+        let lists = [&self.roles, &self.scopes, &self.audiences].into_iter().flatten();
+        let texts = lists.map(|text| text.len().saturating_add(TEXT));
+        let single = [Some(&self.issuer), self.subject.as_ref(), self.token_id.as_ref()].into_iter().flatten().map(String::len);
+        sum(texts.chain(single)).saturating_add(members_bytes(&self.claims))
+    }
+}
+
+/// The memory that a JSON value takes beside its own place.
+fn heap_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len().saturating_add(ALLOCATION),
+        Value::Array(values) => sum(values.iter().map(|value| size_of::<Value>().saturating_add(heap_bytes(value)))),
+        Value::Object(members) => members_bytes(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+/// The memory that the members of a JSON object take. The nodes of a B-tree are two thirds full on average.
+fn members_bytes(members: &Map<String, Value>) -> usize {
+    const MEMBER: usize = (size_of::<String>() + size_of::<Value>()) * 3 / 2 + ALLOCATION;
+    sum(members.iter().map(|(name, value)| MEMBER.saturating_add(name.len()).saturating_add(heap_bytes(value))))
+}
+
+fn sum(bytes: impl Iterator<Item = usize>) -> usize {
+    bytes.fold(0, usize::saturating_add)
 }
 
 /// The value at a path of names joined by dots; a claim whose own name is the whole text wins.
@@ -62,15 +97,26 @@ pub fn claim_at<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Va
     claim_at(claims.get(head)?.as_object()?, rest)
 }
 
-/// A principal with the jwtRules entry that vouched for it.
-#[derive(Debug, Clone)]
+/// A principal with the jwtRules entry that vouched for it, and what is made of it once for all of its requests.
+#[derive(Debug)]
 pub struct Identity {
     /// The caller.
-    pub principal: Rc<Principal>,
-    /// The caller as JSON, written once.
-    pub json: Rc<str>,
+    pub principal: Principal,
+    /// The caller as JSON.
+    pub json: Box<str>,
     /// The name of the `jwtRules` entry: the issuer's label in metrics and audit.
     pub issuer_name: Rc<str>,
+    /// The headers that [`auth_header`](crate::auth_header) sets for the caller, or why they cannot be set; absent where the
+    /// caller was authenticated by another module.
+    pub injected: Option<Result<Box<[Edit]>, Rejection>>,
+}
+
+impl Identity {
+    /// The memory that it takes, injected headers aside.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>().saturating_add(self.json.len()).saturating_add(self.principal.heap_bytes())
+    }
 }
 
 #[cfg(test)]

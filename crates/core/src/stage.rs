@@ -45,7 +45,7 @@ pub struct Exchange {
     /// What was decided; absent while nothing is.
     pub decision: Option<Decision>,
     /// Who is calling; absent when nobody was authenticated.
-    pub identity: Option<Identity>,
+    pub identity: Option<Rc<Identity>>,
     /// The changes to the request's headers.
     pub edits: HeaderEdits,
 }

@@ -108,12 +108,12 @@ impl Proxy for &FakeProxy {
 
     fn edit(&self, edit: &Edit) -> Result<()> {
         self.with_stream("edit", |stream| match edit {
-            Edit::Remove(name) => stream.headers.retain(|(other, _)| other != name),
+            Edit::Remove(name) => stream.headers.retain(|(other, _)| **other != **name),
             Edit::Set(name, value) => {
-                stream.headers.retain(|(other, _)| other != name);
-                stream.headers.push((name.clone(), value.clone()));
+                stream.headers.retain(|(other, _)| **other != **name);
+                stream.headers.push((name.to_string(), value.to_string()));
             }
-            Edit::Append(name, value) => stream.headers.push((name.clone(), value.clone())),
+            Edit::Append(name, value) => stream.headers.push((name.to_string(), value.to_string())),
         })
     }
 

@@ -90,7 +90,7 @@ fn allowed(mut exchange: Exchange, claims: Value) -> Exchange {
         token_id: None,
         expires_at: None,
     };
-    exchange.identity = Some(Identity { principal: Rc::new(principal), json: "".into(), issuer_name: "uaa".into() });
+    exchange.identity = Some(Rc::new(Identity { principal, json: "".into(), issuer_name: "uaa".into(), injected: None }));
     exchange.decision = Some(Decision::allow("approve-order".into(), TOKEN_VALID, Some("uaa".into())));
     exchange
 }

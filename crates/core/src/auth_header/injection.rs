@@ -1,6 +1,7 @@
 //! One header that says who is calling.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ enum Source {
 /// A header, the part of the principal that it carries, and how that becomes text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injection {
-    header: String,
+    header: Rc<str>,
     name: NamePattern,
     source: Source,
     format: Format,
@@ -44,12 +45,12 @@ impl Injection {
             }
             claim => Source::Claim(claim.to_owned()),
         };
-        Ok(Self { header: config.header.to_ascii_lowercase(), name, source, format: config.format })
+        Ok(Self { header: config.header.to_ascii_lowercase().into(), name, source, format: config.format })
     }
 
     /// The header's name, lower-case.
     #[must_use]
-    pub fn header(&self) -> &str {
+    pub const fn header(&self) -> &Rc<str> {
         &self.header
     }
 

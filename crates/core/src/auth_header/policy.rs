@@ -1,11 +1,15 @@
 //! What the operator wants, checked once: which headers only the gateway may set, and what it sets them to.
 
+use std::rc::Rc;
+
 use super::injection::Injection;
 use super::name_pattern::NamePattern;
 use super::rendering::TooLarge;
 use crate::config::auth_header::{AuthHeaderConfig, Forward};
 use crate::config::{ConfigError, Warning};
+use crate::edits::Edit;
 use crate::principal::Principal;
+use crate::rejection::Rejection;
 
 /// The policy of the stage auth-header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +61,19 @@ impl Policy {
         self.strip.iter().any(|pattern| pattern.matches(name)) || self.inject.iter().any(|injection| injection.owns(name))
     }
 
-    /// The headers for a caller: names with their values.
-    pub(super) fn injected(&self, principal: &Principal) -> Result<Vec<(&str, Vec<String>)>, TooLarge> {
-        self.inject.iter().map(|injection| Ok((injection.header(), injection.values(principal)?))).collect()
+    /// The headers for a caller. The first value of each replaces what the client sent under its name.
+    ///
+    /// # Errors
+    /// [`Rejection::ClaimTooLarge`].
+    pub fn injected(&self, principal: &Principal) -> Result<Box<[Edit]>, Rejection> {
+        let mut edits = Vec::new();
+        for injection in &self.inject {
+            let values = injection.values(principal).map_err(|TooLarge| Rejection::ClaimTooLarge)?;
+            for (index, value) in values.into_iter().enumerate() {
+                let (header, value) = (Rc::clone(injection.header()), value.into());
+                edits.push(if index == 0 { Edit::Set(header, value) } else { Edit::Append(header, value) });
+            }
+        }
+        Ok(edits.into())
     }
 }

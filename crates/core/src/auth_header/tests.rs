@@ -13,7 +13,7 @@ fn policy(config: &Value) -> Rc<Policy> {
     Rc::new(Policy::compile(&config).unwrap().0)
 }
 
-fn identity(claims: Value) -> Identity {
+fn identity(claims: Value) -> Rc<Identity> {
     let principal = Principal {
         issuer: "https://uaa.example.com".into(),
         subject: Some("alice".into()),
@@ -26,7 +26,7 @@ fn identity(claims: Value) -> Identity {
         expires_at: None,
     };
     let json = serde_json::to_string(&principal).unwrap();
-    Identity { principal: Rc::new(principal), json: json.into(), issuer_name: "uaa".into() }
+    Rc::new(Identity { principal, json: json.into(), issuer_name: "uaa".into(), injected: None })
 }
 
 fn exchange(headers: &[(&str, &str)]) -> Exchange {
@@ -52,12 +52,12 @@ fn upstream(exchange: &Exchange) -> Vec<(String, String)> {
         .collect();
     for edit in exchange.edits.iter() {
         match edit {
-            Edit::Remove(name) => headers.retain(|(found, _)| found != name),
+            Edit::Remove(name) => headers.retain(|(found, _)| **found != **name),
             Edit::Set(name, value) => {
-                headers.retain(|(found, _)| found != name);
-                headers.push((name.clone(), value.clone()));
+                headers.retain(|(found, _)| **found != **name);
+                headers.push((name.to_string(), value.to_string()));
             }
-            Edit::Append(name, value) => headers.push((name.clone(), value.clone())),
+            Edit::Append(name, value) => headers.push((name.to_string(), value.to_string())),
         }
     }
     headers.sort();
@@ -70,6 +70,25 @@ fn run(config: &Value, exchange: &mut Exchange) -> Verdict {
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn sets_the_headers_that_were_made_before() {
+    let config = json!({"inject": [{"header": "x-sub", "claim": "sub"}]});
+    let ready: Box<[Edit]> = [Edit::Set("x-sub".into(), "ready".into())].into();
+    for (injected, expected) in [
+        (None, Ok("made now")),
+        (Some(Ok(ready)), Ok("ready")),
+        (Some(Err(Rejection::ClaimTooLarge)), Err(Rejection::ClaimTooLarge)),
+    ] {
+        let mut exchange = allow(exchange(&[("x-sub", "mallory")]), json!({"sub": "made now"}));
+        Rc::get_mut(exchange.identity.as_mut().unwrap()).unwrap().injected = injected;
+        let verdict = run(&config, &mut exchange);
+        match expected {
+            Ok(value) => assert_eq!((verdict, upstream(&exchange)), (Verdict::Continue, pairs(&[("x-sub", value)]))),
+            Err(rejection) => assert_eq!((verdict, upstream(&exchange)), (Verdict::Refuse(rejection.into()), pairs(&[]))),
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use super::policy::Policy;
+use crate::auth_header;
+use crate::edits::Edit;
 use crate::extractor::Found;
 use crate::jose::{Accepted, Token, Validity};
 use crate::keyring::{Keyring, Keys, Refreshed};
@@ -10,15 +12,18 @@ use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::stage::{Fetch, FetchId, FetchOutcome, LogLevel};
 use crate::time::UnixTime;
-use crate::token_cache::VerifiedTokens;
+use crate::token_cache::{Limits, VerifiedTokens};
 
-const MAX_CACHED_TOKENS: usize = 4096;
-const MAX_CACHED_BYTES: usize = 8 * 1024 * 1024;
+/// What each worker remembers at most. A token of 900 bytes with 15 claims takes 5 KB with all that is made of it, so that there
+/// is room for 10,000 of them; memory is taken only for tokens that come.
+const CACHE_LIMITS: Limits = Limits { entries: 32_768, bytes: 64 * 1024 * 1024 };
 
 /// The keys of all issuers, and the tokens that they vouched for.
 #[derive(Debug)]
 pub(super) struct Callers {
     keyrings: Vec<Keyring>,
+    /// What the stage auth-header of the same module tells the upstream of a caller.
+    pub inject: Option<Rc<auth_header::Policy>>,
     pub verified: VerifiedTokens<Rc<Caller>>,
 }
 
@@ -27,9 +32,11 @@ pub(super) struct Callers {
 pub(super) struct Caller {
     /// The index of the `jwtRules` entry.
     pub issuer: usize,
-    pub identity: Identity,
+    /// The generation of the keys that verified the token.
+    generation: u64,
+    pub identity: Rc<Identity>,
     /// The headers of the entry's outputs.
-    pub outputs: Vec<(String, String)>,
+    pub outputs: Box<[Edit]>,
 }
 
 /// Why there is no caller (yet).
@@ -44,10 +51,19 @@ impl From<Rejection> for Obstacle {
     }
 }
 
+impl Caller {
+    /// The memory that it takes, allocations of its own aside.
+    fn bytes(&self) -> usize {
+        let edits = self.outputs.iter().chain(self.identity.injected.iter().flatten().flatten());
+        let parts = [size_of::<Self>(), self.identity.bytes()];
+        edits.map(Edit::bytes).chain(parts).fold(0, usize::saturating_add)
+    }
+}
+
 impl Callers {
     /// Nobody known yet; the keyrings stand in the order of the issuers.
-    pub const fn new(keyrings: Vec<Keyring>) -> Self {
-        Self { keyrings, verified: VerifiedTokens::new(MAX_CACHED_TOKENS, MAX_CACHED_BYTES) }
+    pub fn new(keyrings: Vec<Keyring>) -> Self {
+        Self { keyrings, inject: None, verified: VerifiedTokens::new(CACHE_LIMITS) }
     }
 
     /// The keys, in the order of the issuers.
@@ -55,22 +71,19 @@ impl Callers {
         &self.keyrings
     }
 
-    /// A number that changes whenever any key does: each keyring's generation only grows.
-    fn generation(&self) -> u64 {
-        self.keyrings.iter().fold(0, |sum, keyring| sum.wrapping_add(keyring.generation()))
-    }
-
     /// The caller that a credential names, from memory or by verification.
     pub fn identify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<Rc<Caller>, Obstacle> {
-        let generation = self.generation();
-        if let Some(caller) = self.verified.get(found.token, now, generation)
+        let keyrings = &self.keyrings;
+        let same_keys =
+            |caller: &Rc<Caller>| keyrings.get(caller.issuer).is_some_and(|keyring| keyring.generation() == caller.generation);
+        if let Some(caller) = self.verified.get(found.token, now, same_keys)
             && policy.issuers.get(caller.issuer).is_some_and(|issuer| issuer.sources.contains(found.source))
         {
-            return Ok(caller);
+            return Ok(Rc::clone(caller));
         }
         let (caller, validity) = self.verify(policy, found, now)?;
         let caller = Rc::new(caller);
-        self.verified.insert(found.token, Rc::clone(&caller), validity, generation);
+        self.verified.insert(found.token, Rc::clone(&caller), caller.bytes(), validity);
         Ok(caller)
     }
 
@@ -79,7 +92,7 @@ impl Callers {
         let mut candidates = policy.issuers.iter().zip(&mut self.keyrings).enumerate();
         let (index, (issuer, keyring)) =
             candidates.find(|(_, (issuer, _))| issuer.takes(&token, found.source)).ok_or(Rejection::IssuerUnknown)?;
-        let fetch = keyring.fetch_id();
+        let (fetch, generation) = (keyring.fetch_id(), keyring.generation());
         let verdict = match keyring.keys(now) {
             Keys::Ready(keys) => keys.verify(token, issuer.algorithms),
             Keys::Pending => return Err(fetch.map_or(Rejection::KeysUnavailable.into(), Obstacle::KeysPending)),
@@ -95,10 +108,11 @@ impl Callers {
         if principal.issuer.is_empty() {
             principal.issuer = issuer.name.to_string();
         }
-        let outputs = issuer.outputs.values(found.token, &principal).map_err(|_| Rejection::ClaimTooLarge)?;
-        let json = serde_json::to_string(&principal).map_err(|_| Rejection::TokenMalformed)?;
-        let identity = Identity { principal: Rc::new(principal), json: json.into(), issuer_name: Rc::clone(&issuer.name) };
-        Ok((Caller { issuer: index, identity, outputs }, validity))
+        let outputs = issuer.outputs.edits(found.token, &principal).map_err(|_| Rejection::ClaimTooLarge)?;
+        let json = serde_json::to_string(&principal).map_err(|_| Rejection::TokenMalformed)?.into();
+        let injected = self.inject.as_ref().map(|inject| inject.injected(&principal));
+        let identity = Rc::new(Identity { principal, json, issuer_name: Rc::clone(&issuer.name), injected });
+        Ok((Caller { issuer: index, generation, identity, outputs }, validity))
     }
 
     /// The fetches of keys that are due.
@@ -117,7 +131,7 @@ impl Callers {
         let (keyring, issuer) = (self.keyrings.get_mut(id.0)?, policy.issuers.get(id.0)?);
         match keyring.on_fetched(outcome, now) {
             Ok(Refreshed::Changed) => {
-                self.verified.clear();
+                self.verified.forget(|caller| caller.issuer == id.0);
                 Some((LogLevel::Info, format!("keys of {} fetched", issuer.name)))
             }
             Ok(Refreshed::Unchanged) => None,

@@ -45,7 +45,7 @@ pub struct Examination {
     /// Whether its claims hold, one by one; empty unless it is signed.
     pub claims: Vec<(ClaimCheck, Result<(), Rejection>)>,
     /// What the stage says.
-    pub verdict: Result<Identity, Doubt>,
+    pub verdict: Result<Rc<Identity>, Doubt>,
 }
 
 /// Why a credential is not accepted.
@@ -114,7 +114,13 @@ impl Authn {
             Some(source) => self.callers.identify(&policy, Found { token: credential, source }, now).map_err(Doubt::from),
             None => Err(Doubt::Refused(Rejection::IssuerUnknown)),
         };
-        Examination { form: Ok(()), entry, signature, claims, verdict: caller.map(|caller: Rc<Caller>| caller.identity.clone()) }
+        Examination {
+            form: Ok(()),
+            entry,
+            signature,
+            claims,
+            verdict: caller.map(|caller: Rc<Caller>| Rc::clone(&caller.identity)),
+        }
     }
 }
 

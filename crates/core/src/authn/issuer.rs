@@ -228,7 +228,7 @@ fn sources(config: &JwtRuleConfig, path: &str) -> Result<Vec<Source>, ConfigErro
             return Err(ConfigError::new(path, "is not a header name").hint("for example Authorization"));
         }
         let prefix = header.prefix.clone().unwrap_or_default();
-        sources.push(Source::Header { name: header.name.to_ascii_lowercase(), prefix });
+        sources.push(Source::Header { name: header.name.to_ascii_lowercase().into(), prefix });
     }
     for (key, names, make) in [
         ("fromParams", &config.from_params, Source::Param as fn(String) -> Source),
@@ -243,7 +243,7 @@ fn sources(config: &JwtRuleConfig, path: &str) -> Result<Vec<Source>, ConfigErro
         }
     }
     if sources.is_empty() {
-        sources.push(Source::Header { name: "authorization".to_owned(), prefix: "Bearer ".to_owned() });
+        sources.push(Source::Header { name: "authorization".into(), prefix: "Bearer ".to_owned() });
     }
     Ok(sources)
 }

@@ -2,10 +2,13 @@
 //!
 //! A header named here belongs to the gateway on every path: what a client sends under its name is removed.
 
+use std::rc::Rc;
+
 use crate::auth_header::{NamePattern, TooLarge, render};
 use crate::config::ConfigError;
 use crate::config::auth_header::Format;
 use crate::config::jwt_rule::JwtRuleConfig;
+use crate::edits::Edit;
 use crate::principal::Principal;
 
 /// The headers of one entry.
@@ -17,14 +20,14 @@ pub(super) struct Outputs {
 
 #[derive(Debug)]
 struct Output<T> {
-    header: String,
+    header: Rc<str>,
     pattern: NamePattern,
     what: T,
 }
 
 impl<T> Output<T> {
     fn compile(header: &str, what: T, path: &str) -> Result<Self, ConfigError> {
-        Ok(Self { header: header.to_ascii_lowercase(), pattern: NamePattern::exact(header, path)?, what })
+        Ok(Self { header: header.to_ascii_lowercase().into(), pattern: NamePattern::exact(header, path)?, what })
     }
 }
 
@@ -54,18 +57,18 @@ impl Outputs {
     }
 
     /// The headers for a verified token and its principal; a claim that the token does not have gives none.
-    pub fn values(&self, token: &[u8], principal: &Principal) -> Result<Vec<(String, String)>, TooLarge> {
-        let mut values = Vec::new();
+    pub fn edits(&self, token: &[u8], principal: &Principal) -> Result<Box<[Edit]>, TooLarge> {
+        let mut edits = Vec::new();
         if let Some(output) = &self.payload
             && let Some(payload) = token.split(|byte| *byte == b'.').nth(1)
         {
             // The token's own base64url, which is how Envoy hands the payload on too.
-            values.push((output.header.clone(), String::from_utf8_lossy(payload).into_owned()));
+            edits.push(Edit::Set(Rc::clone(&output.header), String::from_utf8_lossy(payload).into()));
         }
         for output in &self.claims {
             let Some(claim) = principal.claim(&output.what) else { continue };
-            values.extend(render(claim, Format::Csv)?.into_iter().map(|value| (output.header.clone(), value)));
+            edits.extend(render(claim, Format::Csv)?.into_iter().map(|value| Edit::Set(Rc::clone(&output.header), value.into())));
         }
-        Ok(values)
+        Ok(edits.into())
     }
 }

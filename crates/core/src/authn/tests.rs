@@ -157,7 +157,8 @@ fn a_token_without_iss_is_for_the_entry_without_issuer() {
     let mut stage = authn(&seed);
     let mut first = exchange("/", &[("authorization", &bearer(&json!({"sub": "2", "auth": "ROLE_USER", "exp": 1_700_000_100})))]);
     assert_eq!(stage.on_request(&mut first, NOW), Verdict::Continue);
-    let principal = first.identity.unwrap().principal;
+    let identity = first.identity.unwrap();
+    let principal = &identity.principal;
     assert_eq!((&*principal.issuer, principal.subject.as_deref()), ("seed", Some("2")));
     assert_eq!(principal.roles, ["ROLE_USER"]);
 
@@ -199,7 +200,7 @@ fn keeps_the_token_from_the_upstream_unless_told_otherwise() {
         }
         let mut exchange = exchange("/", &[("authorization", &bearer(&valid()))]);
         authn(&config).on_request(&mut exchange, NOW);
-        let removed = exchange.edits.iter().any(|edit| *edit == Edit::Remove("authorization".to_owned()));
+        let removed = exchange.edits.iter().any(|edit| *edit == Edit::Remove("authorization".into()));
         assert_eq!(removed, expected);
     }
 }
@@ -219,7 +220,7 @@ fn output_headers_are_set_when_allowed_and_a_forged_one_never_passes() {
     assert_eq!(edits[..2], [Edit::Remove("x-none".into()), Edit::Remove("x_sub".into())]);
     assert!(edits.contains(&Edit::Set("x-sub".into(), "alice".into())));
     assert!(edits.contains(&Edit::Set("x-payload".into(), token.split('.').nth(1).unwrap().into())));
-    assert!(!edits.iter().any(|edit| matches!(edit, Edit::Set(name, _) if name == "x-none")));
+    assert!(!edits.iter().any(|edit| matches!(edit, Edit::Set(name, _) if **name == *"x-none")));
 
     for path in ["/open", "/closed", "/admin/x"] {
         let mut other = exchange(path, &[("authorization", &token), ("X-Sub", "forged")]);
@@ -237,17 +238,7 @@ fn keeps_what_an_earlier_stage_asked_for() {
     assert_eq!(exchange.edits.iter().next(), Some(&Edit::Remove("x-earlier".into())));
 }
 
-#[test]
-fn a_verified_token_is_remembered_until_it_ends() {
-    let mut stage = authn(&config());
-    let token = bearer(&valid());
-    for (at, reason) in [(NOW, "token_valid"), (NOW, "token_valid"), (UnixTime::from_secs(1_700_000_161), "token_expired")] {
-        let mut exchange = exchange("/", &[("authorization", &token)]);
-        stage.on_request(&mut exchange, at);
-        assert_eq!(exchange.decision.unwrap().reason, reason);
-        assert_eq!(stage.callers.verified.len(), usize::from(reason == "token_valid"));
-    }
-}
+mod remembering;
 
 mod fetched_keys {
     use super::*;
@@ -293,6 +284,21 @@ mod fetched_keys {
         assert_eq!(ask(&mut stage, "k1", NOW).1.as_deref(), Some("keys_unavailable"));
         let mut other = exchange("/", &[("authorization", &bearer(&with(valid(), "iss", json!("https://other"))))]);
         assert_eq!(stage.on_request(&mut other, NOW), Verdict::Continue);
+    }
+
+    #[test]
+    fn new_keys_of_one_issuer_leave_the_tokens_of_others_remembered() {
+        let mut stage = stage();
+        stage.due_fetches(NOW);
+        stage.on_fetched(FetchId(0), document("k1"), NOW);
+        ask(&mut stage, "k1", NOW);
+        let other = bearer(&with(valid(), "iss", json!("https://other")));
+        stage.on_request(&mut exchange("/", &[("authorization", &other)]), NOW);
+        assert_eq!(stage.callers.verified.len(), 2);
+        stage.on_fetched(FetchId(0), document("k1"), NOW);
+        assert_eq!(stage.callers.verified.len(), 2, "the same keys again");
+        stage.on_fetched(FetchId(0), document("k2"), NOW);
+        assert_eq!(stage.callers.verified.len(), 1);
     }
 
     #[test]

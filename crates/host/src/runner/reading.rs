@@ -62,7 +62,7 @@ impl<P: Proxy> Runner<'_, P> {
             let (principal, json) = self.understand::<Principal>(PRINCIPAL, &json)?;
             let vouched = exchange.decision.as_ref().and_then(|decision| decision.issuer.clone());
             let issuer_name = vouched.unwrap_or_else(|| Rc::from(principal.issuer.as_str()));
-            Some(Identity { principal: Rc::new(principal), json: Rc::from(json), issuer_name })
+            Some(Rc::new(Identity { principal, json: Box::from(json), issuer_name, injected: None }))
         });
         Ok(())
     }
