@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SUFFIXES:
 .PHONY: help tools tools-compose build check test test-unit test-conformance test-wasm test-e2e test-node test-manifests \
 	test-compose lint fmt \
-	demo demo-up demo-down clean
+	demo demo-up demo-down bench clean
 
 crates := -p portcullis-core -p portcullis-host -p portcullis-cli
 filters := -p jwt-auth -p auth-header -p audit-log -p metrics -p portcullis-filter
@@ -77,6 +77,10 @@ demo-up: build ## the demo's stack, left running, with curl lines to try
 
 demo-down: ## end what demo-up started
 	@python3 scripts/demo.py down
+
+bench: build ## CPU and memory beside Envoy's jwt_authn, into .run/bench/; BENCH="--sweeps 3 --cases cold" for less
+	@scripts/tools.sh envoy bench
+	@scripts/bench.sh $(BENCH)
 
 clean: demo-down ## remove what was built; .tools/ stays
 	cargo clean

@@ -1,0 +1,68 @@
+"""What is measured: the variants of a listener, the tokens that it gets, and which of them are measured together."""
+
+from fnmatch import fnmatch
+from typing import NamedTuple
+
+ALGORITHMS = ("RS256", "ES256", "HS256")
+
+# jwt_authn's cache as `jwt_cache_config: {}` makes it, and one that holds all tokens of a rotation.
+DEFAULT_CACHE = 100
+LARGE_CACHE = 12_000
+
+BARE = "bare"
+NATIVE = "native"
+NATIVE_DEFAULT_CACHE = "native, cache 100"
+NATIVE_LARGE_CACHE = "native, cache 12,000"
+MODULE = "jwt_auth.wasm"
+BUNDLE = "portcullis.wasm"
+
+VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, BUNDLE)
+
+# Distinct tokens in rotation. `cold` is more of them than any of the caches holds: taken in turn, each comes as a new one.
+COLD = "cold"
+TOKENS = {COLD: 20_000, "1": 1, "100": 100, "10000": 10_000}
+
+# Without a cache the rotation makes no difference, and a cache of 100 is no other than none while all tokens are new.
+MEASURED = {
+    COLD: (NATIVE, NATIVE_LARGE_CACHE, MODULE, BUNDLE),
+    "1": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, BUNDLE),
+    "100": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, BUNDLE),
+    "10000": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, BUNDLE),
+}
+
+
+class Cell(NamedTuple):
+    """One listener: what stands in it, and the tokens that it gets."""
+
+    variant: str
+    algorithm: str
+    case: str
+
+    @property
+    def tokens(self):
+        return TOKENS[self.case]
+
+    @property
+    def label(self):
+        return f"{self.algorithm}/{self.case}/{self.variant}"
+
+
+def bare(algorithm):
+    """What the others of this algorithm are compared with: the same request, and no filter that reads it."""
+    return Cell(BARE, algorithm, "1")
+
+
+def cells(patterns):
+    """The cells whose label matches one of the patterns (`*` and `?`; the whole of a part is enough), and what they compare with."""
+
+    def is_wanted(cell):
+        return any(fnmatch(cell.label, pattern) or pattern in cell.label.split("/") for pattern in patterns)
+
+    chosen = [
+        cell
+        for algorithm in ALGORITHMS
+        for case, variants in MEASURED.items()
+        for cell in (Cell(variant, algorithm, case) for variant in variants)
+        if not patterns or is_wanted(cell)
+    ]
+    return [bare(name) for name in ALGORITHMS if any(cell.algorithm == name for cell in chosen)] + chosen
