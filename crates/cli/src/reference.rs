@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use portcullis_core::audit::{SCHEMA, STATE_KEY};
 use portcullis_core::config::metrics::Label;
-use portcullis_core::decision::{ANONYMOUS, PUBLIC, TOKEN_VALID};
+use portcullis_core::decision::{ANONYMOUS, CORS_PREFLIGHT, PUBLIC, TOKEN_VALID};
 use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL};
 use portcullis_core::rejection::Rejection;
 
@@ -13,10 +13,11 @@ use crate::module_name::ModuleName;
 use crate::schema;
 
 /// The reasons of requests that are let through.
-const ALLOWED: [(&str, &str); 3] = [
+const ALLOWED: [(&str, &str); 4] = [
     (TOKEN_VALID, "The token is valid and has what the rule needs."),
     (PUBLIC, "The rule is public; credentials are not looked at."),
     (ANONYMOUS, "The request has no credentials, and the rule does not need any."),
+    (CORS_PREFLIGHT, "The request is a CORS preflight, and `bypassCorsPreflight` is set."),
 ];
 
 /// The members of an audit event, in their order, with those of the objects in it.
@@ -32,7 +33,7 @@ const EVENT: [(&str, &str); 28] = [
     ("decision.decision", "`allow`, `deny` or `error`."),
     ("decision.reason", "A reason code, see above."),
     ("decision.issuer", "The name of the `jwtRules` entry that vouched for the caller; left out when none did."),
-    ("decision.shadow", "Whether the decision was only reported and not enforced."),
+    ("decision.shadow", "Whether the decision was only reported: the request passed, whatever the decision says."),
     ("principal", "The caller; null when nobody was authenticated."),
     ("principal.issuer", "The token's `iss`."),
     ("principal.subject", "The caller's subject."),

@@ -1,7 +1,14 @@
 //! The answer to a refused request: RFC 6750 challenge, RFC 9457 problem document, response code details.
+//!
+//! A rule may give a status and a body of its own ([`Denial`]). The reason then stays in the response code details alone.
+
+mod denial;
+
+use std::rc::Rc;
 
 use serde::Serialize;
 
+pub use self::denial::Denial;
 use crate::rejection::Rejection;
 
 /// Seconds after which a client may try again when keys are missing.
@@ -16,11 +23,13 @@ pub struct Refusal {
     pub realm: Option<String>,
     /// The scopes that the resource needs, for `insufficient_scope` (RFC 6750 section 3.1).
     pub scopes: Vec<String>,
+    /// The answer that the rule gives in place of the usual one.
+    pub denial: Option<Rc<Denial>>,
 }
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
-        Self { rejection, realm: None, scopes: Vec::new() }
+        Self { rejection, realm: None, scopes: Vec::new(), denial: None }
     }
 }
 
@@ -42,8 +51,10 @@ struct Problem<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
-    code: &'static str,
-    detail: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
     #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
 }
@@ -52,35 +63,52 @@ impl Refusal {
     /// The answer to the client. `request_id` is what [`Request::request_id`](crate::request::Request::request_id) gives.
     #[must_use]
     pub fn to_reply(&self, request_id: Option<&str>) -> LocalReply {
-        let status = self.rejection.status();
-        let mut headers = vec![("content-type", "application/problem+json".to_owned()), ("cache-control", "no-store".to_owned())];
-        if let Some(challenge) = self.challenge() {
+        let usual = self.rejection.status();
+        // What the gateway could not decide is no denial, and the client may come again.
+        let denial = self.denial.as_deref().filter(|_| usual < 500);
+        let status = denial.and_then(|denial| denial.status).unwrap_or(usual);
+        let (content_type, body) = match denial.and_then(|denial| denial.body.as_ref()) {
+            Some(body) => (body.content_type, body.bytes.clone()),
+            None => ("application/problem+json", self.problem(status, usual, request_id)),
+        };
+        let mut headers = vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())];
+        if let Some(challenge) = self.challenge(status) {
             headers.push(("www-authenticate", challenge));
         }
         if status == 503 {
             headers.push(("retry-after", RETRY_AFTER_SECONDS.to_owned()));
         }
+        LocalReply { status, headers, body, details: format!("portcullis{{{}}}", self.rejection.code()) }
+    }
+
+    /// The problem document. A status of the rule's own may be there to hide the reason, so it is not told then.
+    fn problem(&self, status: u16, usual: u16, request_id: Option<&str>) -> Vec<u8> {
+        let told = status == usual;
         let problem = Problem {
             r#type: "about:blank",
             title: title(status),
             status,
-            code: self.rejection.code(),
-            detail: self.rejection.description(),
+            code: told.then(|| self.rejection.code()),
+            detail: told.then(|| self.rejection.description()),
             request_id,
         };
-        LocalReply {
-            status,
-            headers,
-            body: serde_json::to_vec(&problem).unwrap_or_default(),
-            details: format!("portcullis{{{}}}", self.rejection.code()),
-        }
+        serde_json::to_vec(&problem).unwrap_or_default()
     }
 
-    /// The `WWW-Authenticate` value (RFC 6750 section 3); none for answers that other credentials would not change.
-    fn challenge(&self) -> Option<String> {
+    /// The `WWW-Authenticate` value (RFC 6750 section 3); none for answers that other credentials would not change, and none
+    /// beside another status than the usual one, but for 401, which has to have one (RFC 9110 section 15.5.2).
+    fn challenge(&self, status: u16) -> Option<String> {
         let error = match self.rejection {
+            _ if status != self.rejection.status() => {
+                if status != 401 {
+                    return None;
+                }
+                None
+            }
             Rejection::TokenMissing => None,
-            Rejection::AccessDenied | Rejection::ClaimTooLarge | Rejection::RequestMalformed => return None,
+            Rejection::AccessDenied | Rejection::RuleUnknown | Rejection::ClaimTooLarge | Rejection::RequestMalformed => {
+                return None;
+            }
             rejection => match rejection.status() {
                 400 => Some("invalid_request"),
                 401 => Some("invalid_token"),
@@ -103,13 +131,25 @@ impl Refusal {
     }
 }
 
+/// The phrase of a status (RFC 9110 section 15).
 const fn title(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        410 => "Gone",
+        429 => "Too Many Requests",
+        451 => "Unavailable For Legal Reasons",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
-        _ => "Internal Server Error",
+        504 => "Gateway Timeout",
+        _ if status < 500 => "Request Refused",
+        _ => "Server Error",
     }
 }
 
@@ -118,8 +158,11 @@ mod tests {
     use super::*;
 
     fn challenge_of(rejection: Rejection) -> Option<String> {
-        let refusal =
-            Refusal { rejection, realm: Some("orders".into()), scopes: vec!["orders.read".into(), "orders.write".into()] };
+        let refusal = Refusal {
+            realm: Some("orders".into()),
+            scopes: vec!["orders.read".into(), "orders.write".into()],
+            ..rejection.into()
+        };
         let reply = refusal.to_reply(None);
         reply.headers.into_iter().find(|(name, _)| *name == "www-authenticate").map(|(_, value)| value)
     }

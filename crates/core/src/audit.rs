@@ -47,7 +47,7 @@ impl AuditLog {
 
 impl Stage for AuditLog {
     fn needs(&self) -> Needs {
-        Needs { route_name: self.policy.needs_route_name(), upstream_identity: self.standalone }
+        Needs { route_name: self.policy.needs_route_name(), upstream_identity: self.standalone, ..Needs::default() }
     }
 
     fn on_log(&mut self, exchange: &Exchange, completion: &Completion, now: UnixTime, observer: &mut dyn Observer) {

@@ -2,12 +2,15 @@
 //!
 //! For every request, in this order:
 //! 1. Headers that `outputPayloadToHeader` and `outputClaimToHeaders` name are removed, whatever is decided.
-//! 2. The rules that must hold are selected. `denied` refuses and `public` allows, both without a look at any credential.
-//! 3. The credential is found. None: `optional` allows an anonymous caller, `required` refuses. Two: refused.
+//! 2. The rules that must hold are selected. `denied` refuses and `public` allows, both without a look at any credential. So does
+//!    `bypassCorsPreflight` for a preflight, where the rule does not deny everyone.
+//! 3. The credential is found. None: `optional` allows an anonymous caller, `required` refuses. More than the rules ask for:
+//!    refused.
 //! 4. It is verified, unless it was before: well formed, from an issuer known here that takes tokens from this place, signed by
-//!    one of its keys, valid now. Where keys are still to come, the request waits.
-//! 5. The rules' requirements are checked.
-//! 6. The token is removed from what goes to the upstream, unless it is to be forwarded.
+//!    one of its keys, valid now. Where keys are still to come, the request waits. Of several credentials each must be valid.
+//! 5. The rules' requirements are checked. Of several callers the first, by the rule, is the principal.
+//! 6. What a rule in shadow says is decided in the same way, and reported in place of the decision to let the request pass.
+//! 7. The tokens are removed from what goes to the upstream, unless they are to be forwarded.
 //!
 //! A credential that is sent where one is optional must be valid all the same.
 
@@ -17,6 +20,7 @@ mod issuer;
 mod key_location;
 mod outputs;
 mod policy;
+mod preflight;
 
 use std::rc::Rc;
 
@@ -27,11 +31,13 @@ pub use policy::Policy;
 use crate::answer::Refusal;
 use crate::auth_header::{self, owned_names};
 use crate::config::rule::Access;
-use crate::decision::{ANONYMOUS, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
-use crate::edits::HeaderEdits;
+use crate::decision::{ANONYMOUS, CORS_PREFLIGHT, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
+use crate::edits::{Edit, HeaderEdits};
 use crate::extractor::{self, Found};
 use crate::keyring::Keyring;
 use crate::rejection::Rejection;
+use crate::requirement::Vouched;
+use crate::rules::{Refused, Rule, Selected, Selection};
 use crate::stage::{Exchange, Fetch, FetchId, FetchOutcome, LogLevel, Needs, Stage, Verdict};
 use crate::time::UnixTime;
 
@@ -46,7 +52,60 @@ pub struct Authn {
 struct Outcome<'a> {
     decision: Decision,
     refusal: Option<Refusal>,
-    caller: Option<(Rc<Caller>, Found<'a>)>,
+    callers: Option<Present<'a>>,
+}
+
+/// The callers of a request, each with its credential.
+struct Present<'a> {
+    principal: (Rc<Caller>, Found<'a>),
+    others: Vec<(Rc<Caller>, Found<'a>)>,
+}
+
+impl<'a> Present<'a> {
+    fn iter(&self) -> impl Iterator<Item = &(Rc<Caller>, Found<'a>)> {
+        std::iter::once(&self.principal).chain(&self.others)
+    }
+
+    /// Whether the callers have what all rules ask for. The principal is the caller that the rule names first then.
+    fn check<'r>(&mut self, selected: &Selected<'r>, exchange: &Exchange) -> Result<(), Refused<'r>> {
+        let first = if self.others.is_empty() {
+            selected.check(&[self.principal.0.vouched()], &exchange.request)?
+        } else {
+            let callers: Vec<_> = self.iter().map(|(caller, _)| caller.vouched()).collect();
+            selected.check(&callers, &exchange.request)?
+        };
+        if let Some(other) = first.checked_sub(1).and_then(|index| self.others.get_mut(index)) {
+            std::mem::swap(&mut self.principal, other);
+        }
+        Ok(())
+    }
+}
+
+impl Caller {
+    fn vouched(&self) -> Vouched<'_> {
+        Vouched { principal: &self.identity.principal, issuer: &self.identity.issuer_name }
+    }
+}
+
+impl<'a> Outcome<'a> {
+    fn allow(rule: &Rule, reason: &'static str) -> Self {
+        Self { decision: Decision::allow(Rc::clone(rule.name()), reason, None), refusal: None, callers: None }
+    }
+
+    fn refuse(policy: &Policy, rule: &Rule, rejection: Rejection) -> Self {
+        let refusal = Refusal {
+            rejection,
+            realm: policy.realm.clone(),
+            scopes: if rejection == Rejection::ScopeMissing { rule.requirement().scopes().to_vec() } else { Vec::new() },
+            denial: rule.denial().cloned(),
+        };
+        Self { decision: Decision::refuse(Rc::clone(rule.name()), rejection, None), refusal: Some(refusal), callers: None }
+    }
+
+    fn with(mut self, callers: Present<'a>) -> Self {
+        self.decision.issuer = Some(Rc::clone(&callers.principal.0.identity.issuer_name));
+        Self { callers: Some(callers), ..self }
+    }
 }
 
 impl Authn {
@@ -65,49 +124,75 @@ impl Authn {
 
     /// Decide about a request; the number of a fetch when its outcome is needed first.
     fn decide<'a>(&mut self, policy: &'a Policy, exchange: &'a Exchange, now: UnixTime) -> Result<Outcome<'a>, FetchId> {
-        let selected = policy.rules.select(&exchange.request, exchange.route_name.as_deref());
-        let rule = selected.name();
-        let refused = |rule: &Rc<str>, rejection, issuer: Option<Rc<str>>, scopes: &[String]| Outcome {
-            decision: Decision::refuse(Rc::clone(rule), rejection, issuer),
-            refusal: Some(Refusal { rejection, realm: policy.realm.clone(), scopes: scopes.to_vec() }),
-            caller: None,
+        let Selection { enforced, shadow, is_ambiguous } = match policy.rules.select(&exchange.request, &exchange.route) {
+            Ok(selection) => selection,
+            Err(rejection) => {
+                let decision = Decision::refuse(DEFAULT_RULE.into(), rejection, None);
+                return Ok(Outcome { decision, refusal: Some(rejection.into()), callers: None });
+            }
         };
-        let anonymous =
-            |reason| Outcome { decision: Decision::allow(Rc::clone(rule), reason, None), refusal: None, caller: None };
+        let rule = enforced.decisive();
+        let is_closed = rule.access() == Access::Denied && **rule.name() != *DEFAULT_RULE;
+        if policy.bypass_cors_preflight && !is_ambiguous && !is_closed && preflight::is_preflight(&exchange.request) {
+            return Ok(Outcome::allow(rule, CORS_PREFLIGHT));
+        }
+        let outcome = self.judge(policy, &enforced, exchange, now)?;
+        let Some(rule) = shadow.filter(|_| outcome.refusal.is_none()) else { return Ok(outcome) };
+        let reported = self.judge(policy, &Selected::only(rule), exchange, now)?;
+        Ok(Outcome { decision: reported.decision.in_shadow(), refusal: None, callers: outcome.callers.or(reported.callers) })
+    }
+
+    /// Decide what rules say of a request.
+    fn judge<'a>(
+        &mut self,
+        policy: &'a Policy,
+        selected: &Selected<'_>,
+        exchange: &'a Exchange,
+        now: UnixTime,
+    ) -> Result<Outcome<'a>, FetchId> {
+        let rule = selected.decisive();
         match selected.access() {
-            Access::Denied => return Ok(refused(rule, Rejection::AccessDenied, None, &[])),
-            Access::Public => return Ok(anonymous(PUBLIC)),
+            Access::Denied => return Ok(Outcome::refuse(policy, rule, Rejection::AccessDenied)),
+            Access::Public => return Ok(Outcome::allow(rule, PUBLIC)),
             Access::Required | Access::Optional => {}
         }
-        let found = match extractor::find(exchange.request.headers(), &policy.sources) {
-            Ok(Some(found)) => found,
-            Ok(None) if selected.access() == Access::Optional => return Ok(anonymous(ANONYMOUS)),
-            Ok(None) => return Ok(refused(rule, Rejection::TokenMissing, None, &[])),
-            Err(rejection) => return Ok(refused(rule, rejection, None, &[])),
+        let headers = exchange.request.headers();
+        let credentials = match extractor::find(headers, &policy.sources, selected.max_credentials()) {
+            Ok(Some(credentials)) => credentials,
+            Ok(None) if selected.access() == Access::Optional => return Ok(Outcome::allow(rule, ANONYMOUS)),
+            Ok(None) => return Ok(Outcome::refuse(policy, rule, Rejection::TokenMissing)),
+            Err(rejection) => return Ok(Outcome::refuse(policy, rule, rejection)),
         };
-        let caller = match self.callers.identify(policy, found, now) {
-            Ok(caller) => caller,
+        let mut identify = |found: Found<'a>| self.callers.identify(policy, found, now).map(|caller| (caller, found));
+        let present = identify(credentials.first).and_then(|principal| {
+            let others = credentials.others.into_iter().map(identify).collect::<Result<_, _>>()?;
+            Ok(Present { principal, others })
+        });
+        let mut callers = match present {
+            Ok(callers) => callers,
             Err(Obstacle::KeysPending(fetch)) => return Err(fetch),
-            Err(Obstacle::Refused(rejection)) => return Ok(refused(rule, rejection, None, &[])),
+            Err(Obstacle::Refused(rejection)) => return Ok(Outcome::refuse(policy, rule, rejection)),
         };
-        let issuer = Some(Rc::clone(&caller.identity.issuer_name));
-        Ok(match selected.check(&caller.identity.principal, &caller.identity.issuer_name) {
-            Err(failed) => Outcome {
-                caller: Some((caller, found)),
-                ..refused(failed.rule.name(), failed.rejection, issuer, failed.rule.requirement().scopes())
-            },
-            Ok(()) => Outcome {
-                decision: Decision::allow(Rc::clone(rule), TOKEN_VALID, issuer),
-                refusal: None,
-                caller: Some((caller, found)),
-            },
+        Ok(match callers.check(selected, exchange) {
+            Ok(()) => Outcome::allow(rule, TOKEN_VALID).with(callers),
+            Err(failed) => Outcome::refuse(policy, failed.rule, failed.rejection).with(callers),
         })
     }
 }
 
+/// The headers of the entries' outputs. What the principal's entry sets, no other does.
+fn set_outputs(policy: &Policy, callers: &Present<'_>, edits: &mut HeaderEdits) {
+    let (principal, _) = &callers.principal;
+    for (caller, _) in &callers.others {
+        let is_free = |edit: &&Edit| !policy.sets(principal.issuer, edit.name());
+        caller.outputs.iter().filter(is_free).for_each(|edit| edits.extend(std::slice::from_ref(edit)));
+    }
+    edits.extend(&principal.outputs);
+}
+
 impl Stage for Authn {
     fn needs(&self) -> Needs {
-        Needs { route_name: self.policy.rules.needs_route_name(), ..Needs::default() }
+        Needs { route_name: self.policy.rules.needs_route_name(), route_rule: true, ..Needs::default() }
     }
 
     fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime) -> Verdict {
@@ -118,18 +203,17 @@ impl Stage for Authn {
         };
         let mut edits = HeaderEdits::default();
         forged.into_iter().for_each(|name| edits.remove(name));
-        let Outcome { decision, refusal, caller } = match self.decide(&policy, exchange, now) {
+        let Outcome { decision, refusal, callers } = match self.decide(&policy, exchange, now) {
             Ok(outcome) => outcome,
             Err(fetch) => return Verdict::Wait(fetch),
         };
-        let identity = caller.map(|(caller, found)| {
-            if !policy.forwards(caller.issuer) {
-                found.source.remove(exchange.request.headers(), &mut edits);
-            }
+        let identity = callers.map(|callers| {
+            let consumed = callers.iter().filter(|(caller, _)| !policy.forwards(caller.issuer)).map(|(_, found)| found.source);
+            extractor::remove(consumed, exchange.request.headers(), &mut edits);
             if refusal.is_none() {
-                edits.extend(&caller.outputs);
+                set_outputs(&policy, &callers, &mut edits);
             }
-            Rc::clone(&caller.identity)
+            Rc::clone(&callers.principal.0.identity)
         });
         exchange.edits.append_all(edits);
         exchange.identity = identity;

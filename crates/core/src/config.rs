@@ -3,6 +3,7 @@
 pub mod audit_log;
 pub mod auth_header;
 pub mod bundle;
+pub mod deny;
 pub mod document;
 pub mod duration;
 mod error;
@@ -11,6 +12,7 @@ pub mod jwt_rule;
 pub mod matching;
 pub mod metrics;
 pub mod realm;
+pub mod require;
 pub mod rule;
 #[cfg(feature = "schema")]
 mod schema;

@@ -41,13 +41,13 @@ pub struct Decision {
     /// How it ended.
     #[serde(rename = "decision")]
     pub effect: Effect,
-    /// Why: `token_valid`, `public` or `anonymous` when allowed, else a [`Rejection`] code.
+    /// Why: `token_valid`, `public`, `anonymous` or `cors_preflight` when allowed, else a [`Rejection`] code.
     pub reason: Cow<'static, str>,
     /// The name of the `jwtRules` entry that vouched for the caller. Absent while nobody did: the issuer that an unverified
     /// token claims never stands here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<Rc<str>>,
-    /// Whether the decision was only reported and not enforced.
+    /// Whether the decision was only reported and not enforced. The request passed then, also where the effect is not to allow.
     pub shadow: bool,
 }
 
@@ -55,6 +55,8 @@ pub struct Decision {
 pub const TOKEN_VALID: &str = "token_valid";
 /// The reason of an allowed request to a public route.
 pub const PUBLIC: &str = "public";
+/// The reason of an allowed preflight request.
+pub const CORS_PREFLIGHT: &str = "cors_preflight";
 /// The reason of an allowed request without credentials where they are optional.
 pub const ANONYMOUS: &str = "anonymous";
 /// The name of the rule for a request that no rule matches.
@@ -65,6 +67,18 @@ impl Decision {
     #[must_use]
     pub const fn allow(rule: Rc<str>, reason: &'static str, issuer: Option<Rc<str>>) -> Self {
         Self { rule, effect: Effect::Allow, reason: Cow::Borrowed(reason), issuer, shadow: false }
+    }
+
+    /// The same, only reported: the request passes whatever it says.
+    #[must_use]
+    pub fn in_shadow(self) -> Self {
+        Self { shadow: true, ..self }
+    }
+
+    /// Whether the request goes on: nothing speaks against it, or what does is only reported.
+    #[must_use]
+    pub fn lets_pass(&self) -> bool {
+        self.shadow || self.effect == Effect::Allow
     }
 
     /// A decision to refuse the request.

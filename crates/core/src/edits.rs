@@ -14,6 +14,13 @@ pub enum Edit {
 }
 
 impl Edit {
+    /// The header's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let (Self::Remove(name) | Self::Set(name, _) | Self::Append(name, _)) = self;
+        name
+    }
+
     /// The memory that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -31,6 +31,15 @@ pub enum Source {
     Cookie(String),
 }
 
+/// The credentials of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials<'a> {
+    /// The first, in the order of the sources.
+    pub first: Found<'a>,
+    /// The others; none, unless several were asked for.
+    pub others: Vec<Found<'a>>,
+}
+
 /// A credential and where it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found<'a> {
@@ -40,13 +49,13 @@ pub struct Found<'a> {
     pub source: &'a Source,
 }
 
-/// The only credential that the sources hold.
+/// The credentials that the sources hold, at most so many.
 ///
 /// # Errors
 /// [`Rejection::CredentialsMultiple`]; [`Rejection::AuthorizationMalformed`] when the Authorization header has the right scheme
 /// and anything but one word of visible ASCII after it; [`Rejection::RequestMalformed`] for a repeated `:path`.
-pub fn find<'a>(headers: &'a Headers, sources: &'a [Source]) -> Result<Option<Found<'a>>, Rejection> {
-    let mut found = None;
+pub fn find<'a>(headers: &'a Headers, sources: &'a [Source], most: usize) -> Result<Option<Credentials<'a>>, Rejection> {
+    let mut credentials: Option<Credentials<'a>> = None;
     for (index, source) in sources.iter().enumerate() {
         let earlier = sources.get(..index).unwrap_or_default();
         if earlier.contains(source) {
@@ -58,22 +67,41 @@ pub fn find<'a>(headers: &'a Headers, sources: &'a [Source]) -> Result<Option<Fo
             Source::Param(name) => query::find(headers, name)?,
             Source::Cookie(name) => cookie::find(headers, name)?,
         };
-        if let Some(token) = token
-            && found.replace(Found { token, source }).is_some()
-        {
-            return Err(Rejection::CredentialsMultiple);
+        let Some(token) = token else { continue };
+        match &mut credentials {
+            None => credentials = Some(Credentials { first: Found { token, source }, others: Vec::new() }),
+            Some(known) if known.others.len().saturating_add(1) < most => known.others.push(Found { token, source }),
+            Some(_) => return Err(Rejection::CredentialsMultiple),
         }
     }
-    Ok(found)
+    Ok(credentials)
+}
+
+/// Remove what stands at these places from what goes to the upstream. All else stays as it is.
+pub fn remove<'a>(sources: impl Iterator<Item = &'a Source>, headers: &Headers, edits: &mut HeaderEdits) {
+    let (mut parameters, mut cookies) = (Vec::new(), Vec::new());
+    for source in sources {
+        match source {
+            Source::Header { name, .. } => edits.remove(Rc::clone(name)),
+            Source::Param(name) => parameters.push(name.as_str()),
+            Source::Cookie(name) => cookies.push(name.as_str()),
+        }
+    }
+    if !parameters.is_empty() {
+        query::remove(headers, &parameters, edits);
+    }
+    if !cookies.is_empty() {
+        cookie::remove(headers, &cookies, edits);
+    }
 }
 
 impl Source {
-    /// Remove what stands at this place from what goes to the upstream. All else stays as it is.
-    pub fn remove(&self, headers: &Headers, edits: &mut HeaderEdits) {
-        match self {
-            Self::Header { name, .. } => edits.remove(Rc::clone(name)),
-            Self::Param(name) => query::remove(headers, name, edits),
-            Self::Cookie(name) => cookie::remove(headers, name, edits),
+    /// Whether a request can have only one credential for both.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header { name, .. }, Self::Header { name: other, .. }) => name.eq_ignore_ascii_case(other),
+            _ => self == other,
         }
     }
 }
@@ -104,8 +132,8 @@ mod tests {
 
     fn outcome(sources: &[Source], pairs: &[Pair]) -> Result<Option<(String, usize)>, Rejection> {
         let headers = Headers::from_pairs(pairs.iter().copied());
-        let found = find(&headers, sources)?;
-        Ok(found.map(|found| {
+        let found = find(&headers, sources, 1)?;
+        Ok(found.map(|Credentials { first: found, .. }| {
             let place = sources.iter().position(|source| std::ptr::eq(source, found.source)).unwrap();
             (String::from_utf8_lossy(found.token).into_owned(), place)
         }))
@@ -185,7 +213,7 @@ mod tests {
         for value in cases {
             let headers = Headers::from_pairs([(&b"authorization"[..], value)]);
             let sources = sources();
-            assert_eq!(find(&headers, &sources), Err(Rejection::AuthorizationMalformed), "{}", value.escape_ascii());
+            assert_eq!(find(&headers, &sources, 1), Err(Rejection::AuthorizationMalformed), "{}", value.escape_ascii());
         }
         assert_eq!(outcome(&sources(), &[(":path", b"/"), (":path", b"/")]), Err(Rejection::RequestMalformed));
     }
@@ -199,7 +227,7 @@ mod tests {
 
     fn removed(source: &Source, pairs: &[Pair]) -> Vec<Edit> {
         let mut edits = HeaderEdits::default();
-        source.remove(&Headers::from_pairs(pairs.iter().copied()), &mut edits);
+        remove(std::iter::once(source), &Headers::from_pairs(pairs.iter().copied()), &mut edits);
         edits.iter().cloned().collect()
     }
 
@@ -233,6 +261,28 @@ mod tests {
         for (pairs, expected) in cases {
             assert_eq!(removed(&Source::Cookie("session".into()), pairs), [expected]);
         }
+    }
+
+    #[test]
+    fn finds_several_where_several_are_asked_for() {
+        let pairs: [Pair; 3] = [("authorization", b"Bearer a"), ("x-token", b"b"), (":path", b"/?x=1&access_token=c&other=d")];
+        let headers = Headers::from_pairs(pairs);
+        let sources = sources();
+        let tokens = |most| {
+            find(&headers, &sources, most).map(|found| {
+                let found = found.unwrap();
+                std::iter::once(found.first).chain(found.others).map(|found| found.token).collect::<Vec<_>>()
+            })
+        };
+        for most in 0..3 {
+            assert_eq!(tokens(most), Err(Rejection::CredentialsMultiple), "{most}");
+        }
+        assert_eq!(tokens(3), Ok(vec![&b"a"[..], b"b", b"c"]));
+        let mut edits = HeaderEdits::default();
+        let places = [header("x-token", ""), Source::Param("access_token".into()), Source::Param("other".into())];
+        remove(places.iter(), &headers, &mut edits);
+        let edits: Vec<_> = edits.iter().cloned().collect();
+        assert_eq!(edits, [Edit::Remove("x-token".into()), Edit::Set(":path".into(), "/?x=1".into())]);
     }
 
     #[test]

@@ -1,13 +1,16 @@
-//! A compiled `match`: hosts, methods, routes and path templates.
+//! A compiled `match`: hosts, methods, routes, headers and path templates.
 //!
-//! All lists that are given must hold, each by any of its members; a `match` that is absent matches every request. A request is
-//! read in one of three ways, see [`Reading`]: what lets somebody in reads exactly, what keeps somebody out reads broadly.
+//! All lists that are given must hold, each by any of its members, but `headers` by all of them; a `match` that is absent matches
+//! every request. A request is read in one of three ways, see [`Reading`]: what lets somebody in reads exactly, what keeps
+//! somebody out reads broadly.
 //!
-//! Refused when compiling: a `match` or a list that is empty, a malformed host, template, method or route name.
+//! Refused when compiling: a `match` or a list that is empty, a malformed host, template, method, route name or header condition.
 
+mod header_matcher;
 mod host_pattern;
 mod path_template;
 
+use self::header_matcher::{Certainty, HeaderMatcher};
 use self::host_pattern::HostPattern;
 use self::path_template::{Captures, PathTemplate};
 use crate::config::ConfigError;
@@ -17,10 +20,11 @@ use crate::request::Request;
 /// How strictly a matcher reads a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// As written: for what lets somebody in without a credential. An ambiguous path or none at all never matches.
+    /// As written: for what lets somebody in without a credential. An ambiguous path or none at all never matches, nor does a
+    /// header that is repeated.
     Exact,
     /// A trailing slash, the method's case, and escapes inside a segment do not count: for what asks for something. An
-    /// ambiguous path never matches.
+    /// ambiguous path never matches, nor does a header whose values disagree.
     Broad,
     /// Broad; and for an ambiguous request it is enough that one of its readings matches: for what observes.
     Lenient,
@@ -33,6 +37,7 @@ pub struct Matcher {
     paths: Option<Vec<PathTemplate>>,
     methods: Option<Vec<String>>,
     routes: Option<Vec<String>>,
+    headers: Vec<HeaderMatcher>,
 }
 
 /// The values of a path template's parameters.
@@ -57,10 +62,18 @@ impl Matcher {
             return Err(ConfigError::new(path, "is empty").hint("leave `match` out to match every request"));
         }
         Ok(Self {
-            hosts: compile_list(config.hosts.as_deref(), &format!("{path}.hosts"), HostPattern::compile)?,
-            paths: compile_list(config.paths.as_deref(), &format!("{path}.paths"), PathTemplate::compile)?,
-            methods: compile_list(config.methods.as_deref(), &format!("{path}.methods"), compile_method)?,
-            routes: compile_list(config.routes.as_deref(), &format!("{path}.routes"), compile_route)?,
+            hosts: compile_list(config.hosts.as_deref(), &format!("{path}.hosts"), |text, path| {
+                HostPattern::compile(text, path)
+            })?,
+            paths: compile_list(config.paths.as_deref(), &format!("{path}.paths"), |text, path| {
+                PathTemplate::compile(text, path)
+            })?,
+            methods: compile_list(config.methods.as_deref(), &format!("{path}.methods"), |text, path| {
+                compile_method(text, path)
+            })?,
+            routes: compile_list(config.routes.as_deref(), &format!("{path}.routes"), |text, path| compile_route(text, path))?,
+            headers: compile_list(config.headers.as_deref(), &format!("{path}.headers"), HeaderMatcher::compile)?
+                .unwrap_or_default(),
         })
     }
 
@@ -96,6 +109,20 @@ impl Matcher {
                 })
             })
             && holds(self.routes.as_deref(), |route| route_name == Some(route))
+            && self.headers.iter().all(|header| {
+                header.holds(request.headers())
+                    >= match reading {
+                        Reading::Exact => Certainty::Yes,
+                        Reading::Broad => Certainty::Broadly,
+                        Reading::Lenient => Certainty::Maybe,
+                    }
+            })
+    }
+
+    /// The parameters of the first template that matches a path with one meaning.
+    pub(crate) fn path_parameters<'a>(&'a self, request: &'a Request) -> Option<PathParameters<'a>> {
+        let path = request.path().filter(|path| !path.is_ambiguous())?;
+        self.matches_path(path.as_str(), Reading::Broad).map(PathParameters)
     }
 
     /// The parameters of the first template that matches this path.
@@ -122,10 +149,16 @@ impl Matcher {
         self.routes.is_some()
     }
 
-    /// Whether it matches every path of every host, with any method, on any route.
+    /// Whether it looks at headers, so that a repeated one makes the request ambiguous for it.
+    #[must_use]
+    pub const fn reads_headers(&self) -> bool {
+        !self.headers.is_empty()
+    }
+
+    /// Whether it matches every path of every host, with any method and headers, on any route.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.hosts.is_none() && self.methods.is_none() && self.routes.is_none() && self.is_every_path()
+        self.hosts.is_none() && self.methods.is_none() && self.routes.is_none() && !self.reads_headers() && self.is_every_path()
     }
 
     /// Whether it matches every path.
@@ -139,10 +172,10 @@ fn holds<T>(list: Option<&[T]>, matches: impl Fn(&T) -> bool) -> bool {
     list.is_none_or(|list| list.iter().any(matches))
 }
 
-fn compile_list<T>(
-    list: Option<&[String]>,
+fn compile_list<C, T>(
+    list: Option<&[C]>,
     path: &str,
-    compile: impl Fn(&str, &str) -> Result<T, ConfigError>,
+    compile: impl Fn(&C, &str) -> Result<T, ConfigError>,
 ) -> Result<Option<Vec<T>>, ConfigError> {
     let Some(list) = list else { return Ok(None) };
     if list.is_empty() {

@@ -8,7 +8,7 @@
 //! | label | value | without one |
 //! |---|---|---|
 //! | `rule` | the rule that decided | `none` |
-//! | `decision` | `allow`, `deny`, `error` | `none` |
+//! | `decision` | `allow`, `deny`, `error`; of a rule in shadow `would_deny`, `would_error` | `none` |
 //! | `reason` | `token_valid`, `public`, `anonymous` or the code of the refusal | `none` |
 //! | `issuer` | the name of the `jwtRules` entry that vouched for the caller | `none` |
 //! | `method` | a method of RFC 9110 or PATCH, else `other` | `none` |

@@ -39,12 +39,18 @@ pub enum Rejection {
     KeyUnknown,
     /// The signature does not verify.
     SignatureInvalid,
+    /// The token does not have a claim that is asked for.
+    ClaimMissing,
+    /// A claim of the token is not what is asked for.
+    ClaimMismatch,
     /// The principal has none of the roles asked for.
     RoleMissing,
     /// The principal lacks one of the scopes asked for.
     ScopeMissing,
     /// The rule denies everyone.
     AccessDenied,
+    /// The proxy's route names a rule that does not exist.
+    RuleUnknown,
     /// A claim is too long to be passed on as a header.
     ClaimTooLarge,
     /// The request has no method, path or host that can be read.
@@ -59,7 +65,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::TokenMissing,
         Self::AuthorizationMalformed,
         Self::CredentialsMultiple,
@@ -76,9 +82,12 @@ impl Rejection {
         Self::AlgorithmNotAllowed,
         Self::KeyUnknown,
         Self::SignatureInvalid,
+        Self::ClaimMissing,
+        Self::ClaimMismatch,
         Self::RoleMissing,
         Self::ScopeMissing,
         Self::AccessDenied,
+        Self::RuleUnknown,
         Self::ClaimTooLarge,
         Self::RequestMalformed,
         Self::KeysUnavailable,
@@ -106,9 +115,12 @@ impl Rejection {
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::KeyUnknown => "key_unknown",
             Self::SignatureInvalid => "signature_invalid",
+            Self::ClaimMissing => "claim_missing",
+            Self::ClaimMismatch => "claim_mismatch",
             Self::RoleMissing => "role_missing",
             Self::ScopeMissing => "scope_missing",
             Self::AccessDenied => "access_denied",
+            Self::RuleUnknown => "rule_unknown",
             Self::ClaimTooLarge => "claim_too_large",
             Self::RequestMalformed => "request_malformed",
             Self::KeysUnavailable => "keys_unavailable",
@@ -135,7 +147,13 @@ impl Rejection {
             | Self::AlgorithmNotAllowed
             | Self::KeyUnknown
             | Self::SignatureInvalid => 401,
-            Self::RoleMissing | Self::ScopeMissing | Self::AccessDenied | Self::ClaimTooLarge => 403,
+            Self::ClaimMissing
+            | Self::ClaimMismatch
+            | Self::RoleMissing
+            | Self::ScopeMissing
+            | Self::AccessDenied
+            | Self::RuleUnknown
+            | Self::ClaimTooLarge => 403,
             Self::HostError | Self::PolicyMissing => 500,
             Self::KeysUnavailable => 503,
         }
@@ -161,9 +179,12 @@ impl Rejection {
             Self::AlgorithmNotAllowed => "The signature algorithm of the access token is not allowed.",
             Self::KeyUnknown => "The access token was signed with a key that is not known here.",
             Self::SignatureInvalid => "The signature of the access token is invalid.",
+            Self::ClaimMissing => "The access token does not have a claim that this resource needs.",
+            Self::ClaimMismatch => "A claim of the access token is not what this resource needs.",
             Self::RoleMissing => "The access token does not have a role that this resource needs.",
             Self::ScopeMissing => "The access token does not have the scope that this resource needs.",
             Self::AccessDenied => "Access to this resource is denied.",
+            Self::RuleUnknown => "The gateway has no rule of the name that is meant for this resource.",
             Self::ClaimTooLarge => "A claim of the access token is too long to be passed on.",
             Self::RequestMalformed => "The request is malformed.",
             Self::KeysUnavailable => "The keys of the token's issuer cannot be had at the moment.",

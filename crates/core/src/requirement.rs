@@ -1,175 +1,173 @@
-//! What a caller must have beside a valid credential: issuer, audience, scopes, roles, checked in this order.
+//! What a caller must have beside a valid credential: issuer, audience, scopes, roles, claims, checked in this order.
 //!
-//! Refused when compiling: a requirement or a list that is empty, an issuer that no `jwtRules` entry is named after, and a scope
-//! that a challenge could not repeat.
+//! `allOf` and `anyOf` combine requirements. They are resolved when compiling into alternatives, each of which asks for one
+//! caller or, where members name issuers that have none in common, for several at once. A member that names no issuers is
+//! about the caller of the requirement around it, and there about the first. The first alternative that holds counts.
+//!
+//! Refused when compiling: a requirement or a list that is empty, an issuer that no `jwtRules` entry is named after, a scope that
+//! a challenge could not repeat, a malformed claim requirement, members whose issuers overlap in part, and too many levels or
+//! alternatives.
+
+mod alternative;
+mod claim;
+mod part;
+mod template;
 
 use std::rc::Rc;
 
-use crate::config::rule::RequireConfig;
+use self::alternative::{Alternative, Fit};
+use self::part::Part;
+use crate::config::require::RequireConfig;
 use crate::config::{ConfigError, suggestion};
+use crate::matcher::Matcher;
 use crate::principal::Principal;
 use crate::rejection::Rejection;
+use crate::request::Request;
 
-/// A compiled `require`. The default asks for nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// How deep requirements may stand in one another.
+const MAX_DEPTH: usize = 4;
+/// How many alternatives a requirement may have.
+const MAX_ALTERNATIVES: usize = 32;
+
+/// A compiled `require`. The default asks for one caller and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {
-    issuers: Option<Vec<Rc<str>>>,
-    audiences: Option<Vec<String>>,
-    scopes: Vec<String>,
-    roles: Option<Vec<String>>,
+    /// At least one.
+    alternatives: Vec<Alternative>,
+}
+
+/// A caller with the name of the `jwtRules` entry that vouched for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Vouched<'a> {
+    /// The caller.
+    pub principal: &'a Principal,
+    /// The name of the entry.
+    pub issuer: &'a str,
+}
+
+/// What claims may be compared with: a request, as the rule's match understands it.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// The match of the rule.
+    pub matcher: &'a Matcher,
+}
+
+impl Facts<'_> {
+    /// What a parameter of the path stands for, decoded; `None` when the path can be read in several ways, or is no text.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let parameters = self.matcher.path_parameters(self.request)?;
+        String::from_utf8(crate::path::decode(parameters.get(name)?.as_bytes())).ok()
+    }
+}
+
+/// What requirements are compiled against.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a> {
+    /// The names of the `jwtRules` entries.
+    pub issuers: &'a [Rc<str>],
+    /// The parameters that every path of the match gives.
+    pub parameters: &'a [&'a str],
+}
+
+impl Default for Requirement {
+    fn default() -> Self {
+        Self { alternatives: vec![Alternative::default()] }
+    }
 }
 
 impl Requirement {
-    /// Compile a `require` that stands at `path` in the document; `issuers` are the names of the `jwtRules` entries.
+    /// Compile a `require` that stands at `path` in the document.
     ///
     /// # Errors
-    /// A [`ConfigError`] for an empty list, an unknown issuer or a malformed scope.
-    pub fn compile(config: &RequireConfig, issuers: &[Rc<str>], path: &str) -> Result<Self, ConfigError> {
-        if *config == RequireConfig::default() {
-            return Err(ConfigError::new(path, "is empty").hint("leave `require` out to ask for no more than a valid token"));
-        }
-        let list = |list: &Option<Vec<String>>, key: &str| check_list(list.as_deref(), &format!("{path}.{key}"));
-        let scopes = list(&config.scopes, "scopes")?.unwrap_or_default();
-        if let Some((index, _)) = scopes.iter().enumerate().find(|(_, scope)| !is_scope(scope)) {
-            return Err(ConfigError::new(format!("{path}.scopes[{index}]"), "is not a scope")
-                .hint("a scope is visible ASCII without spaces, `\"` and `\\`; write several as several elements"));
-        }
-        let issuers = list(&config.issuers, "issuers")?
-            .map(|names| {
-                let known = names.iter().enumerate().map(|(index, name)| known_issuer(name, issuers, path, index));
-                known.collect::<Result<Vec<_>, _>>()
-            })
-            .transpose()?;
-        let audiences = list(&config.audiences, "audiences")?;
-        Ok(Self { issuers, audiences, scopes, roles: list(&config.roles, "roles")? })
+    /// A [`ConfigError`] for what the module's documentation says is refused.
+    pub fn compile(config: &RequireConfig, names: Names<'_>, path: &str) -> Result<Self, ConfigError> {
+        let alternatives = expand(config, names, None, MAX_DEPTH, path)?;
+        let alternatives = alternatives.into_iter().map(|parts| Alternative::of(parts, path)).collect::<Result<_, _>>()?;
+        Ok(Self { alternatives })
     }
 
-    /// Whether a caller, vouched for by the `jwtRules` entry `issuer`, has what is asked for.
+    /// Whether these callers have what is asked for; the place of the first of them, by the order of the members.
     ///
     /// # Errors
-    /// The [`Rejection`] for the first thing that is missing.
-    pub fn check(&self, principal: &Principal, issuer: &str) -> Result<(), Rejection> {
-        let any = |wanted: &Option<Vec<String>>, held: &[String]| {
-            wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| held.contains(wanted)))
-        };
-        if self.issuers.as_ref().is_some_and(|issuers| !issuers.iter().any(|name| **name == *issuer)) {
-            Err(Rejection::IssuerNotAllowed)
-        } else if !any(&self.audiences, &principal.audiences) {
-            Err(Rejection::AudienceMismatch)
-        } else if !self.scopes.iter().all(|scope| principal.scopes.contains(scope)) {
-            Err(Rejection::ScopeMissing)
-        } else if !any(&self.roles, &principal.roles) {
-            Err(Rejection::RoleMissing)
-        } else {
-            Ok(())
+    /// The [`Rejection`] for the first thing that is missing in the first alternative that is for these callers. When none is:
+    /// [`Rejection::TokenMissing`] if some alternative asks for more callers, [`Rejection::CredentialsMultiple`] if some asks for
+    /// fewer, else [`Rejection::IssuerNotAllowed`].
+    pub fn check(&self, callers: &[Vouched<'_>], facts: &Facts<'_>) -> Result<usize, Rejection> {
+        let mut failure = None;
+        let mut unfit = Fit::Others;
+        for alternative in &self.alternatives {
+            match alternative.fit(callers) {
+                Fit::These => match alternative.check(callers, facts) {
+                    Ok(first) => return Ok(first),
+                    Err(rejection) => failure = failure.or(Some(rejection)),
+                },
+                other => unfit = unfit.max(other),
+            }
         }
+        Err(failure.unwrap_or(match unfit {
+            Fit::More => Rejection::TokenMissing,
+            Fit::Fewer => Rejection::CredentialsMultiple,
+            Fit::Others | Fit::These => Rejection::IssuerNotAllowed,
+        }))
     }
 
-    /// The scopes asked for: what a challenge names (RFC 6750 section 3).
+    /// How many credentials a request may have.
+    #[must_use]
+    pub fn max_credentials(&self) -> usize {
+        self.alternatives.iter().map(Alternative::callers).max().unwrap_or(1)
+    }
+
+    /// The issuers that are asked for together: for each alternative with several callers, the names for each of them.
+    pub fn issuers_together(&self) -> impl Iterator<Item = Vec<&[Rc<str>]>> {
+        self.alternatives.iter().filter(|alternative| alternative.callers() > 1).map(Alternative::issuers)
+    }
+
+    /// The scopes asked for first: what a challenge names (RFC 6750 section 3).
     #[must_use]
     pub fn scopes(&self) -> &[String] {
-        &self.scopes
+        self.alternatives.first().map_or(&[], Alternative::scopes)
     }
 }
 
-fn check_list(list: Option<&[String]>, path: &str) -> Result<Option<Vec<String>>, ConfigError> {
-    let Some(list) = list else { return Ok(None) };
-    if list.is_empty() {
-        return Err(ConfigError::new(path, "is empty").hint("leave it out to ask for nothing here"));
+/// The alternatives of a requirement, each as the parts that must all hold.
+fn expand(
+    config: &RequireConfig,
+    names: Names<'_>,
+    inherited: Option<&[Rc<str>]>,
+    depth: usize,
+    path: &str,
+) -> Result<Vec<Vec<Part>>, ConfigError> {
+    if *config == RequireConfig::default() {
+        return Err(ConfigError::new(path, "is empty").hint("leave `require` out to ask for no more than a valid token"));
     }
-    match list.iter().position(String::is_empty) {
-        Some(index) => Err(ConfigError::new(format!("{path}[{index}]"), "is empty")),
-        None => Ok(Some(list.to_vec())),
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(ConfigError::new(path, "stands too deep").hint(format!("requirements have at most {MAX_DEPTH} levels")));
+    };
+    let part = Part::compile(config, names, inherited, path)?;
+    let issuers = part.issuers.clone();
+    let mut alternatives = vec![vec![part]];
+    let members = |list: &Option<Vec<RequireConfig>>, key: &str| -> Result<Vec<Vec<Vec<Part>>>, ConfigError> {
+        let list = list.as_deref().unwrap_or_default();
+        let expanded = list
+            .iter()
+            .enumerate()
+            .map(|(index, member)| expand(member, names, issuers.as_deref(), depth, &format!("{path}.{key}[{index}]")));
+        expanded.collect()
+    };
+    let any_of: Vec<Vec<Part>> = members(&config.any_of, "anyOf")?.into_iter().flatten().collect();
+    let any_of = config.any_of.is_some().then_some(any_of);
+    for choice in members(&config.all_of, "allOf")?.into_iter().chain(any_of) {
+        alternatives = alternatives.iter().flat_map(|before| choice.iter().map(|after| [&**before, after].concat())).collect();
+        if alternatives.len() > MAX_ALTERNATIVES {
+            return Err(
+                ConfigError::new(path, format!("has more than {MAX_ALTERNATIVES} alternatives")).hint("make several rules of it")
+            );
+        }
     }
-}
-
-fn known_issuer(name: &str, issuers: &[Rc<str>], path: &str, index: usize) -> Result<Rc<str>, ConfigError> {
-    issuers.iter().find(|issuer| ***issuer == *name).cloned().ok_or_else(|| {
-        let names: Vec<&str> = issuers.iter().map(|issuer| &**issuer).collect();
-        ConfigError::new(format!("{path}.issuers[{index}]"), "is not the name of a `jwtRules` entry").hint(suggestion::hint(
-            name,
-            &names,
-            "names of `jwtRules` entries",
-        ))
-    })
-}
-
-/// Whether a text is a `scope-token` (RFC 6749 section 3.3).
-fn is_scope(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+    Ok(alternatives)
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Map, Value, json};
-
-    use super::*;
-    use crate::principal::Method;
-
-    fn compile(require: &Value) -> Result<Requirement, String> {
-        let config = crate::config::parse(require.to_string().as_bytes()).map_err(|error| error.to_string())?;
-        Requirement::compile(&config, &["uaa".into(), "partner".into()], "require").map_err(|error| error.to_string())
-    }
-
-    fn principal() -> Principal {
-        Principal {
-            issuer: "https://uaa.example.com".to_owned(),
-            subject: None,
-            roles: vec!["ADMIN".to_owned(), "USER".to_owned()],
-            scopes: vec!["orders.read".to_owned(), "orders.write".to_owned()],
-            audiences: vec!["orders".to_owned()],
-            claims: Map::new(),
-            method: Method::Jwt,
-            token_id: None,
-            expires_at: None,
-        }
-    }
-
-    #[test]
-    fn checks_issuer_then_audience_then_scopes_then_roles() {
-        for (require, expected) in [
-            (json!({"issuers": ["uaa"]}), Ok(())),
-            (json!({"issuers": ["partner", "uaa"]}), Ok(())),
-            (json!({"issuers": ["partner"]}), Err(Rejection::IssuerNotAllowed)),
-            (json!({"audiences": ["carts", "orders"]}), Ok(())),
-            (json!({"audiences": ["order"]}), Err(Rejection::AudienceMismatch)),
-            (json!({"audiences": ["orders2"]}), Err(Rejection::AudienceMismatch)),
-            (json!({"scopes": ["orders.read", "orders.write"]}), Ok(())),
-            (json!({"scopes": ["orders.read", "orders.admin"]}), Err(Rejection::ScopeMissing)),
-            (json!({"scopes": ["orders"]}), Err(Rejection::ScopeMissing)),
-            (json!({"roles": ["RESTAURANT", "ADMIN"]}), Ok(())),
-            (json!({"roles": ["admin"]}), Err(Rejection::RoleMissing)),
-            (
-                json!({"issuers": ["partner"], "audiences": ["x"], "scopes": ["x"], "roles": ["x"]}),
-                Err(Rejection::IssuerNotAllowed),
-            ),
-            (json!({"issuers": ["uaa"], "audiences": ["x"], "scopes": ["x"], "roles": ["x"]}), Err(Rejection::AudienceMismatch)),
-            (json!({"scopes": ["x"], "roles": ["x"]}), Err(Rejection::ScopeMissing)),
-        ] {
-            assert_eq!(compile(&require).unwrap().check(&principal(), "uaa"), expected, "{require}");
-        }
-        assert_eq!(Requirement::default().check(&principal(), "uaa"), Ok(()));
-    }
-
-    #[test]
-    fn refuses_what_cannot_be_meant() {
-        for (require, expected) in [
-            (json!({}), "require: is empty; leave `require` out to ask for no more than a valid token"),
-            (json!({"roles": []}), "require.roles: is empty; leave it out to ask for nothing here"),
-            (json!({"audiences": ["a", ""]}), "require.audiences[1]: is empty"),
-            (json!({"issuers": ["uaaa"]}), "require.issuers[0]: is not the name of a `jwtRules` entry; did you mean `uaa`?"),
-            (
-                json!({"issuers": ["uaa", "https://uaa.example.com"]}),
-                "require.issuers[1]: is not the name of a `jwtRules` entry; names of `jwtRules` entries: `uaa`, `partner`",
-            ),
-            (
-                json!({"scopes": ["a b"]}),
-                "require.scopes[0]: is not a scope; a scope is visible ASCII without spaces, `\"` and `\\`; write several as several \
-                 elements",
-            ),
-            (json!({"claims": []}), "claims: unknown key; known keys: `issuers`, `audiences`, `scopes`, `roles`"),
-        ] {
-            assert_eq!(compile(&require), Err(expected.to_owned()), "{require}");
-        }
-    }
-}
+mod tests;

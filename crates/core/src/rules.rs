@@ -1,16 +1,20 @@
 //! Which rules decide about a request.
 //!
-//! The first rule that matches decides; when none does, the default. Rules that let somebody in without a credential (`public`,
-//! `optional`) match exactly, the others broadly (see [`Reading`]).
+//! The rule that the proxy's route names decides. When it names none, the first rule that matches does; when none does, the
+//! default. Rules that let somebody in without a credential (`public`, `optional`) match exactly, the others broadly (see
+//! [`Reading`]). A rule that depends on how a repeated header is read must hold too, and hides none behind it.
 //!
 //! A request is ambiguous when its path is, or when its host or method cannot be read. No rule matches it, so the default
 //! decides, and where that is `public` a credential is required instead. In addition every rule must hold that would decide if
 //! the request were understood in one of the ways that upstreams understand it; public rules are passed over here. A path with
 //! too many meanings is denied, and so are two paths.
 //!
+//! A rule in shadow is passed over: it is only reported, and the next rule that matches is enforced. Where none does, the request
+//! passes; the default is for requests that no rule matches. Of an ambiguous request no rule in shadow is reported.
+//!
 //! Refused when compiling: a name that is given twice, reserved, or unfit for a label; `require` where access is `public` or
-//! `denied`; and what [`Matcher`](crate::matcher::Matcher) and [`Requirement`](crate::requirement::Requirement)
-//! refuse.
+//! `denied`; `shadow` and `deny` where it is `public`; and what [`Matcher`](crate::matcher::Matcher),
+//! [`Requirement`](crate::requirement::Requirement) and [`Denial`](crate::answer::Denial) refuse.
 
 mod rule;
 
@@ -22,9 +26,11 @@ use crate::config::rule::{Access, DefaultAccess, RuleConfig};
 use crate::config::{ConfigError, Warning};
 use crate::decision::DEFAULT_RULE;
 use crate::matcher::Reading;
-use crate::principal::Principal;
+use crate::path::RequestPath;
 use crate::rejection::Rejection;
 use crate::request::Request;
+use crate::requirement::Vouched;
+use crate::stage::Route;
 
 /// All rules of a configuration.
 #[derive(Debug)]
@@ -35,6 +41,19 @@ pub struct RuleSet {
     ambiguous_default: Rule,
     /// For requests with too many meanings.
     denied: Rule,
+    /// For requests that only rules in shadow match.
+    open: Rule,
+}
+
+/// The rules for a request.
+#[derive(Debug)]
+pub struct Selection<'a> {
+    /// The rules that are enforced.
+    pub enforced: Selected<'a>,
+    /// The rule that is only reported.
+    pub shadow: Option<&'a Rule>,
+    /// Whether the request can be understood in several ways.
+    pub is_ambiguous: bool,
 }
 
 /// The rules that must hold for a request.
@@ -84,38 +103,80 @@ impl RuleSet {
             default: named_default(default.into()),
             ambiguous_default: named_default(if default == DefaultAccess::Denied { Access::Denied } else { Access::Required }),
             denied: named_default(Access::Denied),
+            open: named_default(Access::Public),
         };
         Ok((set, warnings))
     }
 
-    /// The rules that must hold for a request on the proxy's route of this name.
-    #[must_use]
-    pub fn select(&self, request: &Request, route_name: Option<&str>) -> Selected<'_> {
+    /// The rules for a request on a route of the proxy.
+    ///
+    /// # Errors
+    /// [`Rejection::RuleUnknown`] when the route names a rule that does not exist.
+    pub fn select(&self, request: &Request, route: &Route) -> Result<Selection<'_>, Rejection> {
+        let named = match &route.rule {
+            Some(name) => Some(self.named(name).ok_or(Rejection::RuleUnknown)?),
+            None => None,
+        };
+        let route_name = route.name.as_deref();
+        if let Some(mut enforced) = self.select_ambiguous(request, route_name) {
+            enforced.others.extend(named.filter(|rule| !rule.is_shadow()));
+            return Ok(Selection { enforced, shadow: None, is_ambiguous: true });
+        }
+        Ok(match named {
+            Some(rule) if !rule.is_shadow() => Selection::certain(Selected::only(rule), None),
+            shadow => self.select_matching(request, route_name, shadow),
+        })
+    }
+
+    fn named(&self, name: &[u8]) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.name().as_bytes() == name)
+    }
+
+    /// The rules for a request with one meaning; `shadow` is the one that the route names.
+    fn select_matching<'a>(&'a self, request: &Request, route_name: Option<&str>, mut shadow: Option<&'a Rule>) -> Selection<'a> {
+        let mut others = Vec::new();
+        for rule in &self.rules {
+            if rule.is_shadow() && shadow.is_some() {
+                continue;
+            }
+            match rule.matches(request, route_name) {
+                Some(false) => {}
+                Some(true) if rule.is_shadow() => shadow = Some(rule),
+                Some(true) => return Selection::certain(Selected { first: rule, others }, shadow),
+                None if rule.is_shadow() => {}
+                None => others.push(rule),
+            }
+        }
+        let first = if shadow.is_some() { &self.open } else { &self.default };
+        Selection::certain(Selected { first, others }, shadow)
+    }
+
+    /// The rules for an ambiguous request; `None` when it has one meaning.
+    fn select_ambiguous(&self, request: &Request, route_name: Option<&str>) -> Option<Selected<'_>> {
         if request.headers().single(":path").is_err() {
-            return Selected { first: &self.denied, others: Vec::new() };
+            return Some(Selected::only(&self.denied));
         }
         let path = request.path();
-        let readable = request.host().is_some() && request.method().is_some();
-        if readable && !path.is_some_and(crate::path::RequestPath::is_ambiguous) {
-            let first = self.rules.iter().find(|rule| rule.matches(request, route_name)).unwrap_or(&self.default);
-            return Selected { first, others: Vec::new() };
+        let is_readable = request.host().is_some() && request.method().is_some();
+        if is_readable && !path.is_some_and(RequestPath::is_ambiguous) {
+            return None;
         }
         let mut others = Vec::new();
-        match path.map(crate::path::RequestPath::readings) {
+        match path.map(RequestPath::readings) {
             None => self.collect(request, route_name, None, &mut others),
             Some(Some(readings)) => {
                 for path in readings {
                     self.collect(request, route_name, Some(path), &mut others);
                 }
             }
-            Some(None) => return Selected { first: &self.denied, others },
+            Some(None) => return Some(Selected::only(&self.denied)),
         }
-        Selected { first: &self.ambiguous_default, others }
+        Some(Selected { first: &self.ambiguous_default, others })
     }
 
     /// Add the rules that would decide if the path were this one.
     fn collect<'a>(&'a self, request: &Request, route_name: Option<&str>, path: Option<&str>, found: &mut Vec<&'a Rule>) {
-        for rule in self.rules.iter().filter(|rule| rule.access() != Access::Public) {
+        for rule in self.rules.iter().filter(|rule| rule.access() != Access::Public && !rule.is_shadow()) {
             let matches = |reading| rule.matches_at(request, route_name, path, reading);
             let certain = matches(Reading::Broad);
             if (certain || matches(Reading::Lenient)) && !found.iter().any(|known| std::ptr::eq(*known, rule)) {
@@ -128,6 +189,11 @@ impl RuleSet {
         }
     }
 
+    /// The rules, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
     /// Whether a rule asks for the name of the proxy's route.
     #[must_use]
     pub fn needs_route_name(&self) -> bool {
@@ -135,7 +201,21 @@ impl RuleSet {
     }
 }
 
+impl<'a> Selection<'a> {
+    const fn certain(enforced: Selected<'a>, shadow: Option<&'a Rule>) -> Self {
+        // A rule that may match makes the request ambiguous too.
+        let is_ambiguous = !enforced.others.is_empty();
+        Self { enforced, shadow, is_ambiguous }
+    }
+}
+
 impl<'a> Selected<'a> {
+    /// One rule alone.
+    #[must_use]
+    pub const fn only(rule: &'a Rule) -> Self {
+        Self { first: rule, others: Vec::new() }
+    }
+
     /// All rules that must hold: one, or several for an ambiguous request.
     pub fn rules(&self) -> impl Iterator<Item = &'a Rule> {
         std::iter::once(self.first).chain(self.others.iter().copied())
@@ -160,19 +240,26 @@ impl<'a> Selected<'a> {
         self.decisive().access()
     }
 
-    /// Whether a caller, vouched for by the `jwtRules` entry `issuer`, has what all rules ask for.
+    /// How many credentials a request may have: as many as the rule allows that allows most.
+    #[must_use]
+    pub fn max_credentials(&self) -> usize {
+        self.rules().map(|rule| rule.requirement().max_credentials()).max().unwrap_or(1)
+    }
+
+    /// Whether the callers have what all rules ask for; the place of the principal among them, by the decisive rule.
     ///
     /// # Errors
     /// The first rule that does not hold; one that denies everyone never does.
-    pub fn check(&self, principal: &Principal, issuer: &str) -> Result<(), Refused<'a>> {
-        self.rules().try_for_each(|rule| {
-            let holds = if rule.access() == Access::Denied {
-                Err(Rejection::AccessDenied)
-            } else {
-                rule.requirement().check(principal, issuer)
-            };
-            holds.map_err(|rejection| Refused { rule, rejection })
-        })
+    pub fn check(&self, callers: &[Vouched<'_>], request: &Request) -> Result<usize, Refused<'a>> {
+        let decisive = self.decisive();
+        let mut principal = 0;
+        for rule in self.rules() {
+            let first = rule.check(callers, request).map_err(|rejection| Refused { rule, rejection })?;
+            if std::ptr::eq(rule, decisive) {
+                principal = first;
+            }
+        }
+        Ok(principal)
     }
 }
 

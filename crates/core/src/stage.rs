@@ -29,8 +29,20 @@ pub enum Verdict {
 pub struct Needs {
     /// The name of the route that the proxy chose.
     pub route_name: bool,
+    /// The rule that the route names in its metadata.
+    pub route_rule: bool,
     /// The principal and decision that a module before this one left in filter state.
     pub upstream_identity: bool,
+}
+
+/// What the proxy says of the route that it chose for a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Its name, when a stage [`Needs`] it.
+    pub name: Option<String>,
+    /// What its metadata `filter_metadata.portcullis.rule` holds, when a stage [`Needs`] it: the name of a rule, if the operator
+    /// made no mistake.
+    pub rule: Option<Vec<u8>>,
 }
 
 /// One request and what is known about it so far.
@@ -38,8 +50,8 @@ pub struct Needs {
 pub struct Exchange {
     /// The request as the client sent it.
     pub request: Request,
-    /// The name of the route that the proxy chose, when a stage [`Needs`] it.
-    pub route_name: Option<String>,
+    /// The route that the proxy chose.
+    pub route: Route,
     /// When the request headers arrived; absent when a filter before this one answered.
     pub started: Option<UnixTime>,
     /// What was decided; absent while nothing is.
@@ -54,13 +66,13 @@ impl Exchange {
     /// An exchange at its beginning.
     #[must_use]
     pub fn new(request: Request, started: Option<UnixTime>) -> Self {
-        Self { request, route_name: None, started, decision: None, identity: None, edits: HeaderEdits::default() }
+        Self { request, route: Route::default(), started, decision: None, identity: None, edits: HeaderEdits::default() }
     }
 
     /// Whether the request goes on to the upstream as far as is known.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
-        self.decision.as_ref().is_some_and(|decision| decision.effect == crate::decision::Effect::Allow)
+        self.decision.as_ref().is_some_and(Decision::lets_pass)
     }
 }
 

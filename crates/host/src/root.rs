@@ -39,6 +39,7 @@ impl Root {
     pub fn new(id: u32, stages: Vec<Box<dyn Stage>>, publishes_identity: bool) -> Self {
         let needs = stages.iter().fold(Needs::default(), |needs, stage| Needs {
             route_name: needs.route_name || stage.needs().route_name,
+            route_rule: needs.route_rule || stage.needs().route_rule,
             upstream_identity: needs.upstream_identity || stage.needs().upstream_identity,
         });
         Self {

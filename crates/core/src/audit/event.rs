@@ -38,7 +38,9 @@ impl Outcome {
     /// How an exchange ended. Where nothing was decided, a status of 401 or 403 tells that somebody refused.
     #[must_use]
     pub fn of(exchange: &Exchange, completion: &Completion) -> Self {
-        match (completion.status, exchange.decision.as_ref().map(|decision| decision.effect)) {
+        let enforced =
+            exchange.decision.as_ref().map(|decision| if decision.lets_pass() { Effect::Allow } else { decision.effect });
+        match (completion.status, enforced) {
             (None, _) => Self::Aborted,
             (Some(_), Some(Effect::Deny)) | (Some(401 | 403), None) => Self::Denied,
             (Some(_), Some(Effect::Error)) => Self::Error,

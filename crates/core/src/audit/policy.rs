@@ -7,6 +7,7 @@ use super::event::{Event, Included, Outcome};
 use super::object_template::ObjectTemplate;
 use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record, SinkType};
 use crate::config::{ConfigError, Warning};
+use crate::decision::Effect;
 use crate::matcher::{Matcher, PathParameters, Reading};
 use crate::path::RequestPath;
 use crate::request::Request;
@@ -115,7 +116,7 @@ impl Policy {
     /// A request that can be understood in several ways falls under an event before that one if any of its readings fulfils
     /// it, but only to be recorded more, never less: an odd spelling keeps nothing off the record.
     fn named<'a>(&'a self, exchange: &'a Exchange) -> Option<Match<'a>> {
-        let (request, route) = (&exchange.request, exchange.route_name.as_deref());
+        let (request, route) = (&exchange.request, exchange.route.name.as_deref());
         let find = |event: &'a NamedEvent, reading| {
             event.matcher.matches(request, route, reading).map(|parameters| Match { event, parameters })
         };
@@ -126,7 +127,9 @@ impl Policy {
             if certain.is_some() {
                 break;
             }
-            if is_odd(request) && possible.as_ref().is_none_or(|other| other.event.record < event.record) {
+            if (event.matcher.reads_headers() || is_odd(request))
+                && possible.as_ref().is_none_or(|other| other.event.record < event.record)
+            {
                 possible = find(event, Reading::Lenient).or(possible);
             }
         }
@@ -140,10 +143,10 @@ fn is_odd(request: &Request) -> bool {
     request.method().is_none() || request.host().is_none() || request.path().is_none_or(RequestPath::is_ambiguous)
 }
 
-/// Whether the request was refused, also when the client did not wait for the answer.
+/// Whether the request was refused, also when the client did not wait for the answer, or would have been by a rule in shadow.
 fn is_refused(exchange: &Exchange, completion: &Completion) -> bool {
-    match exchange.decision {
-        Some(_) => !exchange.is_allowed(),
+    match &exchange.decision {
+        Some(decision) => decision.effect != Effect::Allow,
         None => Outcome::of(exchange, completion) == Outcome::Denied,
     }
 }

@@ -300,11 +300,11 @@ fn writes_to_each_sink() {
 fn needs_what_its_events_match() {
     let cases = [
         (json!({}), false, Needs::default()),
-        (json!({}), true, Needs { upstream_identity: true, route_name: false }),
+        (json!({}), true, Needs { upstream_identity: true, ..Needs::default() }),
         (
             json!({"events": [{"name": "a", "match": {"routes": ["orders"]}}]}),
             false,
-            Needs { upstream_identity: false, route_name: true },
+            Needs { route_name: true, ..Needs::default() },
         ),
     ];
     for (config, standalone, expected) in cases {

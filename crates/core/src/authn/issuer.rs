@@ -15,6 +15,7 @@ use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;
 use crate::jose::{Algorithm, AlgorithmSet, ClaimRules, KeySet, Token};
 use crate::keyring::Keyring;
+use crate::request::is_token_byte;
 use crate::stage::FetchId;
 
 const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
@@ -246,10 +247,4 @@ fn sources(config: &JwtRuleConfig, path: &str) -> Result<Vec<Source>, ConfigErro
         sources.push(Source::Header { name: "authorization".into(), prefix: "Bearer ".to_owned() });
     }
     Ok(sources)
-}
-
-/// Whether a byte is a `tchar` (RFC 9110 section 5.6.2).
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }

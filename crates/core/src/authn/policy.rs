@@ -18,6 +18,7 @@ pub struct Policy {
     pub(super) sources: Vec<Source>,
     pub(super) rules: RuleSet,
     pub(super) realm: Option<String>,
+    pub(super) bypass_cors_preflight: bool,
 }
 
 impl Policy {
@@ -52,14 +53,21 @@ impl Policy {
         let names: Vec<Rc<str>> = issuers.iter().map(|issuer| Rc::clone(&issuer.name)).collect();
         let (rules, more) = RuleSet::compile(&config.rules, config.default, &names)?;
         warnings.extend(more);
+        refuse_shared_places(&rules, &issuers)?;
         let sources = issuers.iter().flat_map(|issuer| issuer.sources.iter().cloned()).collect();
         let realm = config.realm.as_ref().map(|realm| realm.as_str().to_owned());
-        Ok((Self { issuers, sources, rules, realm }, keyrings))
+        let bypass_cors_preflight = config.bypass_cors_preflight;
+        Ok((Self { issuers, sources, rules, realm, bypass_cors_preflight }, keyrings))
     }
 
     /// Whether the upstream gets the tokens of an issuer.
     pub(super) fn forwards(&self, issuer: usize) -> bool {
         self.issuers.get(issuer).and_then(|issuer| issuer.forward).unwrap_or(false)
+    }
+
+    /// Whether an issuer's outputs set a header of this name.
+    pub(super) fn sets(&self, issuer: usize, name: &str) -> bool {
+        self.issuers.get(issuer).is_some_and(|issuer| issuer.outputs.owns(name.as_bytes()))
     }
 
     /// Whether a header of this name is set by an issuer's outputs, so that a client's copy is to be removed.
@@ -78,4 +86,30 @@ fn agreed_forward(entry: Option<bool>, shared: Option<Forward>, path: &str) -> R
         }
         (entry, shared) => Ok(entry.or(shared)),
     }
+}
+
+/// Refuse a rule that asks for the credentials of several issuers which are taken from one place: a request could never have both.
+fn refuse_shared_places(rules: &RuleSet, issuers: &[Issuer]) -> Result<(), ConfigError> {
+    let sources = |names: &[Rc<str>]| -> Vec<&Source> {
+        issuers.iter().filter(|issuer| names.contains(&issuer.name)).flat_map(|issuer| &issuer.sources).collect()
+    };
+    for (index, rule) in rules.iter().enumerate() {
+        for together in rule.requirement().issuers_together() {
+            let mut places: Vec<&Source> = Vec::new();
+            for names in together {
+                let own = sources(names);
+                if own.iter().any(|source| places.iter().any(|other| source.is_same_place(other))) {
+                    return Err(ConfigError::new(
+                        format!("rules[{index}].require"),
+                        "asks for the credentials of several issuers at once, and two of them are taken from the same place",
+                    )
+                    .hint(
+                        "give each of these `jwtRules` entries places of its own: `fromHeaders`, `fromParams`, `fromCookies`",
+                    ));
+                }
+                places.extend(own);
+            }
+        }
+    }
+    Ok(())
 }

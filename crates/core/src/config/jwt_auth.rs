@@ -20,6 +20,10 @@ pub struct JwtAuthConfig {
     /// What a request needs that no rule matches.
     #[serde(default)]
     pub default: DefaultAccess,
+    /// Whether a CORS preflight passes without a credential: OPTIONS with one `Origin`, one `Access-Control-Request-Method` and no
+    /// body. A rule that denies everyone still does.
+    #[serde(default)]
+    pub bypass_cors_preflight: bool,
     /// The protection space that challenges name.
     pub realm: Option<Realm>,
 }
@@ -100,7 +104,10 @@ mod tests {
             (r#"{"jwtRules":[{"issuer":"a","fromHeaders":[{"prefix":"x"}]}]}"#, "jwtRules[0].fromHeaders[0].name: is missing"),
             (r#"{"jwtRules":{"issuer":"a"}}"#, "jwtRules: must be a list, not an object"),
             (r#"{"default":"optional"}"#, "default: is none of the values allowed here; allowed: `required`, `denied`, `public`"),
-            (r#"{"jwtAuth":{}}"#, "jwtAuth: unknown key; known keys: `jwtRules`, `rules`, `default`, `realm`"),
+            (
+                r#"{"jwtAuth":{}}"#,
+                "jwtAuth: unknown key; known keys: `jwtRules`, `rules`, `default`, `bypassCorsPreflight`, `realm`",
+            ),
         ] {
             assert_eq!(parse(document), Err(expected.to_owned()), "{document}");
         }

@@ -22,7 +22,7 @@ pub struct MetricsConfig {
 pub enum Label {
     /// The rule that decided.
     Rule,
-    /// `allow`, `deny` or `error`.
+    /// `allow`, `deny` or `error`; of a rule in shadow `would_deny` or `would_error`.
     Decision,
     /// Why.
     Reason,

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
+use crate::config::deny::DenyConfig;
 use crate::config::matching::MatchConfig;
+use crate::config::require::RequireConfig;
 
 /// A rule: which requests, and what they need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -18,6 +20,12 @@ pub struct RuleConfig {
     pub access: Access,
     /// What the caller must have beside a valid credential.
     pub require: Option<RequireConfig>,
+    /// Whether the rule is only tried out: decided and reported, but not enforced. The next rule that matches is enforced in its
+    /// place; where none does, the request passes.
+    #[serde(default)]
+    pub shadow: bool,
+    /// How the rule refuses; default: the status that belongs to the reason, and a problem document.
+    pub deny: Option<DenyConfig>,
 }
 
 /// Whether a rule asks for a credential.
@@ -58,19 +66,4 @@ impl From<DefaultAccess> for Access {
             DefaultAccess::Public => Self::Public,
         }
     }
-}
-
-/// What the caller must have. All that are given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RequireConfig {
-    /// Names of `jwtRules` entries: one of them vouched for the caller.
-    pub issuers: Option<Vec<String>>,
-    /// The token's `aud` holds one of these.
-    pub audiences: Option<Vec<String>>,
-    /// The caller has all of these scopes.
-    pub scopes: Option<Vec<String>>,
-    /// The caller has one of these roles.
-    pub roles: Option<Vec<String>>,
 }

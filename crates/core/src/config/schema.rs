@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::config::deny::DenyBody;
 use crate::config::duration::DurationText;
 use crate::config::jwt_rule::Jwks;
 use crate::config::realm::Realm;
+use crate::config::require::Operand;
 
 impl JsonSchema for DurationText {
     fn schema_name() -> Cow<'static, str> {
@@ -45,6 +47,33 @@ impl JsonSchema for Realm {
             "description": "Visible ASCII and spaces, without `\"` and `\\`.",
             "type": "string",
             "pattern": r#"^[ !#-\[\]-~]+$"#,
+        })
+    }
+}
+
+impl JsonSchema for Operand {
+    fn schema_name() -> Cow<'static, str> {
+        "Operand".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A text, a number, or true or false. A text may hold values of the request: `{path.tenant}`, \
+                            `{header.x-tenant}`, `{host}`, `{method}`.",
+            "type": ["string", "number", "boolean"],
+        })
+    }
+}
+
+impl JsonSchema for DenyBody {
+    fn schema_name() -> Cow<'static, str> {
+        "DenyBody".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A text, or an object that becomes JSON.",
+            "type": ["string", "object"],
         })
     }
 }

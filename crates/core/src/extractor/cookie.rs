@@ -16,10 +16,12 @@ pub(super) fn find<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a [u
     Ok(first.filter(|token| !token.is_empty()))
 }
 
-/// Ask for a Cookie header without the cookie. One that is not UTF-8 cannot be written again and goes too.
-pub(super) fn remove(headers: &Headers, name: &str, edits: &mut HeaderEdits) {
-    let others: Vec<_> =
-        cookies(headers).filter(|cookie| !has_name(cookie, name)).filter_map(|cookie| std::str::from_utf8(cookie).ok()).collect();
+/// Ask for a Cookie header without the cookies. One that is not UTF-8 cannot be written again and goes too.
+pub(super) fn remove(headers: &Headers, names: &[&str], edits: &mut HeaderEdits) {
+    let others: Vec<_> = cookies(headers)
+        .filter(|cookie| !names.iter().any(|name| has_name(cookie, name)))
+        .filter_map(|cookie| std::str::from_utf8(cookie).ok())
+        .collect();
     if others.is_empty() {
         edits.remove(COOKIE);
     } else {

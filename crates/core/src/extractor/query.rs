@@ -20,11 +20,12 @@ pub(super) fn find<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a [u
     Ok(first.filter(|token| !token.is_empty()))
 }
 
-/// Ask for a `:path` without the parameter; the other parameters keep their bytes and their order.
-pub(super) fn remove(headers: &Headers, name: &str, edits: &mut HeaderEdits) {
+/// Ask for a `:path` without the parameters; the other parameters keep their bytes and their order.
+pub(super) fn remove(headers: &Headers, names: &[&str], edits: &mut HeaderEdits) {
     let Ok(Some(path)) = headers.single(PATH) else { return };
     let target = Target::of(path);
-    let others: Vec<_> = parameters(target.query).filter(|parameter| !has_name(parameter, name)).collect();
+    let others: Vec<_> =
+        parameters(target.query).filter(|parameter| !names.iter().any(|name| has_name(parameter, name))).collect();
     let query = others.join(&b"&"[..]);
     let mark: &[u8] = if others.is_empty() { b"" } else { b"?" };
     edits.set(PATH, text([target.path, mark, &query, target.fragment].concat()));

@@ -3,6 +3,9 @@ use serde_json::json;
 use super::*;
 use crate::headers::Headers;
 
+const CONDITION: &str = "match.headers[0]: has not exactly one condition; give one of `exact`, `in`, `prefix`, `suffix`, `contains`, \
+                         `present`";
+
 fn matcher(config: &serde_json::Value) -> Result<Matcher, String> {
     let config = crate::config::parse(config.to_string().as_bytes()).map_err(|error| error.to_string())?;
     Matcher::compile(&config, "match").map_err(|error| error.to_string())
@@ -114,6 +117,58 @@ fn routes_match_by_their_exact_name() {
 }
 
 #[test]
+fn headers_match_byte_by_byte_and_all_of_them() {
+    let exact = json!([{"name": "X-Client", "exact": "app"}]);
+    let inverted = json!([{"name": "x-client", "exact": "app", "invert": true}]);
+    let present = json!([{"name": "x-client", "present": true}]);
+    let absent = json!([{"name": "x-client", "present": false}]);
+    let any = json!([{"name": "x-client", "in": ["web", "app"]}]);
+    let prefix = json!([{"name": "x-client", "prefix": "app/"}]);
+    let suffix = json!([{"name": "x-client", "suffix": "/2"}]);
+    let contains = json!([{"name": "x-client", "contains": "Linux"}]);
+    let both = json!([{"name": "x-client", "exact": "app"}, {"name": "x-beta", "present": true}]);
+    for (headers, sent, expected) in [
+        (&exact, &[("x-client", &b"app"[..])][..], "EBL"),
+        (&exact, &[("x-client", b"App")], ""),
+        (&exact, &[("x-client", b"app2")], ""),
+        (&exact, &[("x-client", b"app\xff")], ""),
+        (&exact, &[], ""),
+        (&exact, &[("x-client", b"app"), ("x-client", b"app")], "L"),
+        (&exact, &[("x-client", b"web"), ("X-CLIENT", b"app")], "L"),
+        (&exact, &[("x-client", b"web, app")], "L"),
+        (&exact, &[("x-client", b"web"), ("x-client", b"tv")], ""),
+        (&inverted, &[("x-client", b"web")], "EBL"),
+        (&inverted, &[("x-client", b"app")], ""),
+        (&inverted, &[], "EBL"),
+        (&inverted, &[("x-client", b"web"), ("x-client", b"tv")], "BL"),
+        (&inverted, &[("x-client", b"web"), ("x-client", b"app")], "L"),
+        (&inverted, &[("x-client", b"web,app")], "L"),
+        (&present, &[("x-client", b"")], "EBL"),
+        (&present, &[("x-client", b"a"), ("x-client", b"b")], "BL"),
+        (&present, &[("x-other", b"a")], ""),
+        (&absent, &[], "EBL"),
+        (&absent, &[("x-client", b"")], ""),
+        (&absent, &[("x-client", b"a"), ("x-client", b"b")], ""),
+        (&any, &[("x-client", b"app")], "EBL"),
+        (&any, &[("x-client", b"tv")], ""),
+        (&prefix, &[("x-client", b"app/2")], "EBL"),
+        (&prefix, &[("x-client", b"app/2, web/1")], "EBL"),
+        (&prefix, &[("x-client", b"web/1,app/2")], "L"),
+        (&prefix, &[("x-client", b"app")], ""),
+        (&suffix, &[("x-client", b"app/2")], "EBL"),
+        (&suffix, &[("x-client", b"app/2\xff")], ""),
+        (&contains, &[("x-client", b"Mozilla (X11, Linux)")], "EBL"),
+        (&contains, &[("x-client", b"Linu")], ""),
+        (&both, &[("x-client", b"app"), ("x-beta", b"")], "EBL"),
+        (&both, &[("x-client", b"app")], ""),
+    ] {
+        let pseudo = [(":method", &b"GET"[..]), (":authority", b"h"), (":path", b"/")];
+        let request = Request::new(Headers::from_pairs(pseudo.into_iter().chain(sent.iter().copied())));
+        assert_eq!(readings(&json!({"headers": headers}), &request), expected, "{headers} on {sent:?}");
+    }
+}
+
+#[test]
 fn absent_match_is_everything() {
     let matcher = Matcher::default();
     assert!(matcher.is_everything() && !matcher.needs_route_name());
@@ -145,7 +200,24 @@ fn refuses_patterns_that_cannot_be_meant() {
         (json!({}), "match: is empty; leave `match` out to match every request"),
         (json!({"paths": []}), "match.paths: is empty, so nothing would match; leave it out to match everything"),
         (json!({"hosts": []}), "match.hosts: is empty, so nothing would match; leave it out to match everything"),
-        (json!({"headers": []}), "headers: unknown key; known keys: `hosts`, `paths`, `methods`, `routes`"),
+        (json!({"headers": []}), "match.headers: is empty, so nothing would match; leave it out to match everything"),
+        (json!({"headers": [{"name": "x-a"}]}), CONDITION),
+        (json!({"headers": [{"name": "x-a", "exact": "a", "present": true}]}), CONDITION),
+        (
+            json!({"headers": [{"name": ":path", "exact": "a"}]}),
+            "match.headers[0].name: is a pseudo-header; use `hosts`, `paths` and `methods`",
+        ),
+        (json!({"headers": [{"name": "Host", "exact": "a"}]}), "match.headers[0].name: is the host; use `hosts`"),
+        (
+            json!({"headers": [{"name": "x a", "exact": "a"}]}),
+            "match.headers[0].name: is not a header name; for example x-client",
+        ),
+        (
+            json!({"headers": [{"name": "x-a", "prefix": ""}]}),
+            "match.headers[0].prefix: is empty; `present` asks whether the header was sent",
+        ),
+        (json!({"headers": [{"name": "x-a", "in": []}]}), "match.headers[0].in: is empty, so nothing would match"),
+        (json!({"headers": [{"exact": "a"}]}), "headers[0].name: is missing"),
         (json!({"path": ["/"]}), "path: unknown key; did you mean `paths`?"),
         (json!({"hosts": ["*"]}), "match.hosts[0]: is `*`; leave `hosts` out to match every host"),
         (json!({"hosts": ["https://a"]}), "match.hosts[0]: is a URL; write the host name alone"),

@@ -5,6 +5,7 @@
 //! Istio's own, told the names of the labels (`extraStatTags`), or that of [`STATS_TAGS`](super::STATS_TAGS).
 
 use crate::config::metrics::Label;
+use crate::decision::Effect;
 use crate::stage::{Completion, Exchange};
 
 /// The value of a label when there is nothing to say.
@@ -34,7 +35,11 @@ impl<'a> LabelValues<'a> {
         let issuer = decided_issuer.or_else(|| exchange.identity.as_ref().map(|identity| &*identity.issuer_name));
         Self {
             rule: decision.map_or(NONE, |decision| &decision.rule),
-            decision: decision.map_or(NONE, |decision| decision.effect.as_str()),
+            decision: decision.map_or(NONE, |decision| match (decision.shadow, decision.effect) {
+                (true, Effect::Deny) => "would_deny",
+                (true, Effect::Error) => "would_error",
+                (_, effect) => effect.as_str(),
+            }),
             reason: decision.map_or(NONE, |decision| &decision.reason),
             issuer: issuer.unwrap_or(NONE),
             method: method(exchange.request.method()),

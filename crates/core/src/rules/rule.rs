@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
+use crate::answer::Denial;
 use crate::config::rule::{Access, RuleConfig};
 use crate::config::{ConfigError, Warning};
 use crate::decision::DEFAULT_RULE;
 use crate::matcher::{Matcher, Reading};
+use crate::rejection::Rejection;
 use crate::request::Request;
-use crate::requirement::Requirement;
+use crate::requirement::{Facts, Names, Requirement, Vouched};
 
 /// The longest name of a rule, in characters.
 const MAX_NAME: usize = 64;
@@ -19,11 +21,14 @@ pub struct Rule {
     matcher: Matcher,
     access: Access,
     requirement: Requirement,
+    shadow: bool,
+    denial: Option<Rc<Denial>>,
 }
 
 impl Rule {
     pub(super) fn everything(name: Rc<str>, access: Access) -> Self {
-        Self { name, matcher: Matcher::default(), access, requirement: Requirement::default() }
+        let (matcher, requirement) = (Matcher::default(), Requirement::default());
+        Self { name, matcher, access, requirement, shadow: false, denial: None }
     }
 
     pub(super) fn compile(config: &RuleConfig, index: usize, issuers: &[Rc<str>], path: &str) -> Result<Self, ConfigError> {
@@ -47,9 +52,21 @@ impl Rule {
                     ConfigError::new(place, "contradicts `access: denied`, which lets nobody pass").hint("leave one of them out")
                 );
             }
-            (Some(require), Access::Required | Access::Optional) => Requirement::compile(require, issuers, &place)?,
+            (Some(require), Access::Required | Access::Optional) => {
+                let names = Names { issuers, parameters: &matcher.parameters() };
+                Requirement::compile(require, names, &place)?
+            }
         };
-        Ok(Self { name, matcher, access: config.access, requirement })
+        if config.access == Access::Public {
+            for (key, is_given) in [("shadow", config.shadow), ("deny", config.deny.is_some())] {
+                if is_given {
+                    return Err(ConfigError::new(format!("{path}.{key}"), "contradicts `access: public`, which refuses nobody")
+                        .hint("leave one of them out"));
+                }
+            }
+        }
+        let denial = config.deny.as_ref().map(|deny| Denial::compile(deny, &format!("{path}.deny"))).transpose()?;
+        Ok(Self { name, matcher, access: config.access, requirement, shadow: config.shadow, denial: denial.map(Rc::new) })
     }
 
     /// Say what deserves a second look, given the rules that come before.
@@ -58,13 +75,17 @@ impl Rule {
             let reason = if other.matcher.is_everything() { "matches every request" } else { "has the same `match`" };
             warnings.push(Warning::new(path, format!("decides about no request: rules[{index}] comes before it and {reason}")));
         }
+        if self.shadow {
+            warnings
+                .push(Warning::new(path, "is in shadow: it refuses nobody, and where no other rule matches a request passes"));
+        }
         if self.access == Access::Public && self.matcher.is_every_path() {
             warnings.push(Warning::new(path, "lets everyone in on every path"));
         }
     }
 
     fn hides(&self, later: &Self) -> bool {
-        self.matcher.is_everything() || self.matcher == later.matcher
+        !self.shadow && (self.matcher.is_everything() || self.matcher == later.matcher)
     }
 
     /// Its name: the label in metrics and audit.
@@ -85,16 +106,42 @@ impl Rule {
         &self.requirement
     }
 
+    /// Whether it is only reported.
+    #[must_use]
+    pub const fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+
+    /// How it refuses, where it says so itself.
+    #[must_use]
+    pub const fn denial(&self) -> Option<&Rc<Denial>> {
+        self.denial.as_ref()
+    }
+
+    /// Whether the callers have what it asks for; the place of the first of them. A rule that denies everyone never holds.
+    ///
+    /// # Errors
+    /// The [`Rejection`] for what is missing.
+    pub fn check(&self, callers: &[Vouched<'_>], request: &Request) -> Result<usize, Rejection> {
+        if self.access == Access::Denied {
+            return Err(Rejection::AccessDenied);
+        }
+        self.requirement.check(callers, &Facts { request, matcher: &self.matcher })
+    }
+
     pub(super) const fn needs_route_name(&self) -> bool {
         self.matcher.needs_route_name()
     }
 
-    pub(super) fn matches(&self, request: &Request, route_name: Option<&str>) -> bool {
-        let reading = match self.access {
-            Access::Public | Access::Optional => Reading::Exact,
-            Access::Required | Access::Denied => Reading::Broad,
-        };
-        self.matcher.matches(request, route_name, reading).is_some()
+    /// Whether it matches a request with one path, host and method; `None` when that depends on how a header is read.
+    pub(super) fn matches(&self, request: &Request, route_name: Option<&str>) -> Option<bool> {
+        let matches = |reading| self.matcher.matches(request, route_name, reading).is_some();
+        match self.access {
+            Access::Public | Access::Optional => Some(matches(Reading::Exact)),
+            Access::Required | Access::Denied if matches(Reading::Broad) => Some(true),
+            Access::Required | Access::Denied if self.matcher.reads_headers() && matches(Reading::Lenient) => None,
+            Access::Required | Access::Denied => Some(false),
+        }
     }
 
     /// Whether it would match if the path were this one.

@@ -1,3 +1,5 @@
+mod selection;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -37,9 +39,15 @@ fn request(method: &str, host: &str, path: &[u8]) -> Request {
 
 /// The names of the rules that must hold, the access in front.
 fn selected(rules: &RuleSet, request: &Request) -> String {
-    let selected = rules.select(request, None);
-    let names: Vec<&str> = selected.rules().map(|rule| &**rule.name()).collect();
-    format!("{:?} {}", selected.access(), names.join("+")).to_lowercase()
+    on_route(rules, request, &Route::default())
+}
+
+/// The same on a route of the proxy; a rule in shadow stands in brackets.
+fn on_route(rules: &RuleSet, request: &Request, route: &Route) -> String {
+    let Ok(Selection { enforced, shadow, .. }) = rules.select(request, route) else { return "unknown".to_owned() };
+    let names: Vec<&str> = enforced.rules().map(|rule| &**rule.name()).collect();
+    let shadow = shadow.map(|rule| format!(" ({})", rule.name())).unwrap_or_default();
+    format!("{:?} {}{shadow}", enforced.access(), names.join("+")).to_lowercase()
 }
 
 #[test]
@@ -242,16 +250,19 @@ fn first_rule_that_matches_wins() {
     let (rules, warnings) = compile(&document).unwrap();
     assert!(rules.needs_route_name());
     assert_eq!(warnings, ["rules[2]: lets everyone in on every path"]);
-    let name = |path: &[u8], route| rules.select(&request("GET", "h", path), route).name().to_string();
-    assert_eq!(name(b"/x/y", None), "a");
-    assert_eq!(name(b"/z", Some("r")), "c");
-    assert_eq!(name(b"/z", None), "rule-3");
+    let on = |path: &[u8], name: Option<&str>| {
+        let route = Route { name: name.map(str::to_owned), rule: None };
+        on_route(&rules, &request("GET", "h", path), &route)
+    };
+    assert_eq!(on(b"/x/y", None), "denied a");
+    assert_eq!(on(b"/z", Some("r")), "public c");
+    assert_eq!(on(b"/z", None), "required rule-3");
 }
 
 #[test]
 fn all_selected_rules_must_hold() {
     let rules = shop("required");
-    let principal = Principal {
+    let principal = crate::principal::Principal {
         issuer: String::new(),
         subject: None,
         roles: vec!["USER".to_owned()],
@@ -269,8 +280,12 @@ fn all_selected_rules_must_hold() {
         ("//internal", Err(("closed", Rejection::AccessDenied))),
     ] {
         let request = request("GET", "h", path.as_bytes());
-        let selected = rules.select(&request, None);
-        let checked = selected.check(&principal, "uaa").map_err(|refused| (&**refused.rule.name(), refused.rejection));
+        let selected = rules.select(&request, &Route::default()).unwrap().enforced;
+        let vouched = [Vouched { principal: &principal, issuer: "uaa" }];
+        let checked = selected
+            .check(&vouched, &request)
+            .map(|first| assert_eq!(first, 0))
+            .map_err(|refused| (&**refused.rule.name(), refused.rejection));
         assert_eq!(checked, expected, "{path}");
     }
 }
@@ -305,7 +320,23 @@ fn refuses_rules_that_cannot_be_meant() {
             json!([{}, {"require": {"issuers": ["ua"]}}]),
             "rules[1].require.issuers[0]: is not the name of a `jwtRules` entry; did you mean `uaa`?".to_owned(),
         ),
-        (json!([{"shadow": true}]), "rules[0].shadow: unknown key; known keys: `name`, `match`, `access`, `require`".to_owned()),
+        (
+            json!([{"access": "public", "shadow": true}]),
+            "rules[0].shadow: contradicts `access: public`, which refuses nobody; leave one of them out".to_owned(),
+        ),
+        (
+            json!([{"access": "public", "deny": {"status": 404}}]),
+            "rules[0].deny: contradicts `access: public`, which refuses nobody; leave one of them out".to_owned(),
+        ),
+        (json!([{"deny": {}}]), "rules[0].deny: is empty; give `status`, `body` or both".to_owned()),
+        (json!([{"deny": {"status": 302}}]), "rules[0].deny.status: is not the status of a refusal; use 400 to 599".to_owned()),
+        (json!([{"deny": {"body": ["a"]}}]), "rules[0].deny.body: must be a string or an object, not a list".to_owned()),
+        (json!([{"deny": {"body": "a".repeat(16385)}}]), "rules[0].deny.body: is longer than 16384 bytes".to_owned()),
+        (
+            json!([{"match": {"paths": ["/{id}"]}, "require": {"claims": [{"claim": "sub", "equals": "{path.ID}"}]}}]),
+            "rules[0].require.claims[0].equals: `{path.ID}` is not in every path of its match; did you mean `id`?".to_owned(),
+        ),
+        (json!([{"shadows": true}]), "rules[0].shadows: unknown key; did you mean `shadow`?".to_owned()),
     ] {
         assert_eq!(compile(&json!({"rules": rules})).map(|(_, warnings)| warnings), Err(expected), "{rules}");
     }
@@ -323,6 +354,10 @@ fn warns_of_what_is_probably_not_meant() {
             json!({"rules": [{"match": {"paths": ["/a"]}}, {}, {"match": {"paths": ["/a"]}, "access": "denied"}]}),
             &["rules[2]: decides about no request: rules[0] comes before it and has the same `match`"],
         ),
+        (
+            json!({"rules": [{"shadow": true}, {}]}),
+            &["rules[0]: is in shadow: it refuses nobody, and where no other rule matches a request passes"],
+        ),
         (json!({"rules": [{"access": "public"}]}), &["rules[0]: lets everyone in on every path"]),
         (json!({"rules": [{"match": {"paths": ["/**"]}, "access": "public"}]}), &["rules[0]: lets everyone in on every path"]),
         (json!({"rules": [{"match": {"paths": ["/a/**"]}, "access": "public"}, {"access": "denied"}]}), &[]),
@@ -337,7 +372,8 @@ proptest! {
         let (rules, _) = compile(&json!({"rules": [{"access": "public"}], "default": "public"})).unwrap();
         let request = request("GET", "h", &target);
         let ambiguous = request.path().is_some_and(crate::path::RequestPath::is_ambiguous);
-        prop_assert_eq!(rules.select(&request, None).access() == Access::Public, !ambiguous);
+        let selection = rules.select(&request, &Route::default()).unwrap();
+        prop_assert_eq!(selection.enforced.access() == Access::Public, !ambiguous);
     }
 
     #[test]
@@ -348,6 +384,6 @@ proptest! {
     ) {
         let rules = shop("required");
         let request = Request::new(Headers::from_pairs([(&b":method"[..], method), (b":authority", host), (b":path", target)]));
-        prop_assert!(rules.select(&request, None).rules().count() >= 1);
+        prop_assert!(rules.select(&request, &Route::default()).unwrap().enforced.rules().count() >= 1);
     }
 }

@@ -305,7 +305,7 @@ fn two_configurations_side_by_side_do_not_meet() {
 
 #[test]
 fn whatever_call_fails_the_request_does_not_go_on() {
-    let needs = Needs { route_name: true, upstream_identity: true };
+    let needs = Needs { route_name: true, route_rule: true, upstream_identity: true };
     for plugin in [&DECIDES, &READS] {
         for call in ["request_headers", "now", "property", "edit", "set_state"] {
             if call == "set_state" && !plugin.publishes_identity {

@@ -19,6 +19,10 @@ pub const PRINCIPAL: &str = "portcullis.principal";
 /// The filter state that holds what was decided.
 pub const DECISION: &str = "portcullis.decision";
 
+/// The place of the rule's name in the metadata of the proxy's route. A value that is no string comes as bytes too, and then
+/// names no rule.
+const ROUTE_RULE: [&str; 5] = ["xds", "route_metadata", "filter_metadata", "portcullis", "rule"];
+
 impl<P: Proxy> Runner<'_, P> {
     /// The exchange of the effective context, and the time.
     pub(super) fn read_request(&self) -> Result<(Exchange, UnixTime)> {
@@ -26,7 +30,10 @@ impl<P: Proxy> Runner<'_, P> {
         let now = self.proxy.now()?;
         let mut exchange = Exchange::new(Request::new(headers), Some(now));
         if self.root.needs.route_name {
-            exchange.route_name = self.read_route_name()?;
+            exchange.route.name = self.read_route_name()?;
+        }
+        if self.root.needs.route_rule {
+            exchange.route.rule = self.proxy.property(&ROUTE_RULE)?;
         }
         if self.root.reads_identity() {
             self.read_identity(&mut exchange)?;
@@ -39,7 +46,7 @@ impl<P: Proxy> Runner<'_, P> {
         let headers = self.proxy.request_headers().unwrap_or_default();
         let mut exchange = Exchange::new(Request::new(headers), None);
         if self.root.needs.route_name {
-            exchange.route_name = self.read_route_name().ok().flatten();
+            exchange.route.name = self.read_route_name().ok().flatten();
         }
         exchange
     }

@@ -1,7 +1,7 @@
 //! Carries out a decision. The only place where a request is let go.
 
 use portcullis_core::answer::Refusal;
-use portcullis_core::decision::{DEFAULT_RULE, Decision, Effect};
+use portcullis_core::decision::{DEFAULT_RULE, Decision};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::Exchange;
 use serde::Serialize;
@@ -43,7 +43,7 @@ impl<P: Proxy> Runner<'_, P> {
             if let Some(identity) = &exchange.identity {
                 self.proxy.set_state(PRINCIPAL, identity.json.as_bytes())?;
             }
-        } else if decision.effect == Effect::Allow {
+        } else if decision.lets_pass() {
             return Ok(());
         }
         self.proxy.set_state(DECISION, &json(decision)?)
@@ -75,11 +75,11 @@ fn answer<P: Proxy>(proxy: &P, refusal: &Refusal, request_id: Option<&str>) -> P
     }
 }
 
-/// Makes the decision agree with the refusal: one is there, and it does not say "allow".
+/// Makes the decision agree with the refusal: one is there, and it does not let the request pass.
 fn conclude(exchange: &mut Exchange, refusal: Option<&Refusal>) {
     let Some(refusal) = refusal else { return };
     let (rule, issuer) = match &exchange.decision {
-        Some(decision) if decision.effect != Effect::Allow => return,
+        Some(decision) if !decision.lets_pass() => return,
         Some(decision) => (decision.rule.clone(), decision.issuer.clone()),
         None => (DEFAULT_RULE.into(), None),
     };
