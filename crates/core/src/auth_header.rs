@@ -13,11 +13,13 @@
 
 mod injection;
 mod name_pattern;
+mod name_set;
 mod policy;
 mod rendering;
 
 pub use injection::Injection;
 pub use name_pattern::NamePattern;
+pub use name_set::NameSet;
 pub use policy::Policy;
 pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, TooLarge, render};
 
@@ -27,7 +29,6 @@ use std::rc::Rc;
 use crate::config::auth_header::Forward;
 use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::{Edit, HeaderEdits};
-use crate::headers::Headers;
 use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::stage::{Exchange, Needs, Stage, Verdict};
@@ -66,7 +67,7 @@ impl Stage for AuthHeader {
     }
 
     fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime) -> Verdict {
-        let Some(forged) = owned_names(exchange.request.headers(), |name| self.policy.owns(name)) else {
+        let Some(forged) = self.policy.owned().received(exchange.request.headers()) else {
             return refuse(exchange, Rejection::RequestMalformed);
         };
         remove(forged, &mut exchange.edits);
@@ -86,20 +87,6 @@ impl Stage for AuthHeader {
             Err(rejection) => refuse(exchange, rejection),
         }
     }
-}
-
-/// The names, in order and once each, of the received headers that only the gateway may set; `None` when one of them is no
-/// text.
-pub(crate) fn owned_names(headers: &Headers, owns: impl Fn(&[u8]) -> bool) -> Option<Vec<String>> {
-    let mut names = headers
-        .iter()
-        .filter(|(name, _)| owns(name))
-        .map(|(name, _)| str::from_utf8(name).map(str::to_ascii_lowercase))
-        .collect::<Result<Vec<_>, _>>()
-        .ok()?;
-    names.sort_unstable();
-    names.dedup();
-    Some(names)
 }
 
 /// Asks for the removal of headers, but for those that an edit sets or removes anyway.

@@ -29,7 +29,7 @@ pub use examination::{Doubt, Entry, Examination};
 pub use policy::Policy;
 
 use crate::answer::Refusal;
-use crate::auth_header::{self, owned_names};
+use crate::auth_header;
 use crate::config::rule::Access;
 use crate::decision::{ANONYMOUS, CORS_PREFLIGHT, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
 use crate::edits::{Edit, HeaderEdits};
@@ -197,7 +197,7 @@ impl Stage for Authn {
 
     fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime) -> Verdict {
         let policy = Rc::clone(&self.policy);
-        let Some(forged) = owned_names(exchange.request.headers(), |name| policy.owns(name)) else {
+        let Some(forged) = policy.owned.received(exchange.request.headers()) else {
             exchange.decision = Some(Decision::refuse(DEFAULT_RULE.into(), Rejection::RequestMalformed, None));
             return Verdict::Refuse(Rejection::RequestMalformed.into());
         };

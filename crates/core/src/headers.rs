@@ -52,6 +52,12 @@ impl Headers {
         start..self.bytes.len()
     }
 
+    /// The buffer, to be used for others.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// All headers, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.spans.iter().filter_map(|span| Some((self.bytes.get(span.name.clone())?, self.bytes.get(span.value.clone())?)))
@@ -59,7 +65,11 @@ impl Headers {
 
     /// The values of every header with this name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        // Most names differ in length already, and then no byte is looked at.
+        self.spans.iter().filter(move |span| span.name.len() == name.len()).filter_map(move |span| {
+            let found = self.bytes.get(span.name.clone())?;
+            if found.eq_ignore_ascii_case(name.as_bytes()) { self.bytes.get(span.value.clone()) } else { None }
+        })
     }
 
     /// The value of a header that may be sent once.

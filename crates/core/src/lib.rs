@@ -12,6 +12,7 @@
 //! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`decision`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
 //! | whether a credential is good | [`extractor`], [`jose`], [`keyring`], [`token_cache`] |
+//! | what makes the common case fast | [`bytes`], [`recent`] |
 //! | the four stages | [`authn`], [`auth_header`], [`audit`], [`metrics`] |
 //! | from what the operator wrote to stages | [`config`], [`module`] |
 
@@ -22,6 +23,7 @@ pub mod answer;
 pub mod audit;
 pub mod auth_header;
 pub mod authn;
+pub mod bytes;
 pub mod config;
 pub mod decision;
 pub mod edits;
@@ -34,6 +36,7 @@ pub mod metrics;
 pub mod module;
 pub mod path;
 pub mod principal;
+pub mod recent;
 pub mod rejection;
 pub mod request;
 pub mod requirement;

@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 
+use crate::bytes;
 use crate::headers::Headers;
 use crate::path::RequestPath;
 
@@ -33,6 +34,12 @@ impl Request {
     #[must_use]
     pub const fn headers(&self) -> &Headers {
         &self.headers
+    }
+
+    /// Gives back its headers.
+    #[must_use]
+    pub fn into_headers(self) -> Headers {
+        self.headers
     }
 
     /// The method as it came; `None` when it is missing, repeated or not visible ASCII.
@@ -93,7 +100,7 @@ impl Request {
 
     fn token(&self, name: &'static str) -> Option<&str> {
         let value = self.headers.single(name).ok()??;
-        let visible = !value.is_empty() && value.iter().all(u8::is_ascii_graphic);
+        let visible = !value.is_empty() && bytes::is_visible(value);
         if visible { std::str::from_utf8(value).ok() } else { None }
     }
 }

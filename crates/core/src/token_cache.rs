@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
+use crate::bytes::is_same;
 use crate::jose::Validity;
 use crate::time::UnixTime;
 
@@ -171,17 +172,6 @@ impl<T> VerifiedTokens<T> {
             found.remove();
         }
     }
-}
-
-/// Whether two tokens are the same, eight bytes at a time: on wasm slices compare byte by byte, which takes 0.4 µs for a token
-/// of 900 bytes.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let (words, rest) = one.as_chunks::<8>();
-    let (other_words, other_rest) = other.as_chunks::<8>();
-    let difference = |(one, other): (&[u8; 8], &[u8; 8])| u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other);
-    one.len() == other.len()
-        && words.iter().zip(other_words).map(difference).fold(0, |sum, difference| sum | difference) == 0
-        && rest == other_rest
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! request it denies.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,18 +29,38 @@ enum Context {
     Stream(Rc<Stream>),
 }
 
+type Contexts = HashMap<u32, Context, BuildHasherDefault<ContextHasher>>;
+
+/// The proxy counts contexts up and a client has no say in their numbers, so one multiplication spreads them well enough.
+#[derive(Debug, Clone, Copy, Default)]
+struct ContextHasher(u64);
+
+impl Hasher for ContextHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The contexts of one VM.
 #[derive(Debug)]
 pub struct Dispatcher<P> {
     proxy: P,
-    contexts: RefCell<BTreeMap<u32, Context>>,
+    contexts: RefCell<Contexts>,
 }
 
 impl<P: Proxy> Dispatcher<P> {
     /// No contexts yet.
     #[must_use]
     pub const fn new(proxy: P) -> Self {
-        Self { proxy, contexts: RefCell::new(BTreeMap::new()) }
+        Self { proxy, contexts: RefCell::new(HashMap::with_hasher(BuildHasherDefault::new())) }
     }
 
     /// A context comes to be: a stream of the root with that number, or a root itself when that number is 0.
@@ -79,7 +100,7 @@ impl<P: Proxy> Dispatcher<P> {
         for warning in loaded.warnings {
             self.proxy.log(Severity::Warn, &format!("portcullis: {warning}"));
         }
-        Ok(Root::new(id, loaded.stages, plugin.publishes_identity))
+        Ok(Root::new(id, loaded.stages, plugin))
     }
 
     fn put_in_force(&self, id: u32, root: Rc<Root>) -> bool {
@@ -143,6 +164,7 @@ impl<P: Proxy> Dispatcher<P> {
             if let Some(root) = &stream.root {
                 root.remove_waiting(id);
             }
+            stream.forget();
         }
     }
 

@@ -129,9 +129,9 @@ impl Proxy for &FakeProxy {
         self.with_stream("reset", |stream| stream.reset += 1)
     }
 
-    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>> {
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>> {
         self.call("property")?;
-        let path = path.join(".");
+        let path = path.replace('\0', ".");
         let state = self.streams.borrow().get(&self.context.get()).and_then(|stream| stream.state.get(&path).cloned());
         Ok(state.or_else(|| self.properties.borrow().get(&path).cloned()))
     }

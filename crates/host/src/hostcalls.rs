@@ -119,8 +119,7 @@ impl Proxy for Hostcalls {
         check("close_stream", abi::proxy_close_stream(abi::STREAM_REQUEST))
     }
 
-    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>> {
-        let path = path.join("\0");
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>> {
         match data("get_property", |address, size| abi::proxy_get_property(path.as_ptr(), path.len(), address, size)) {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -201,7 +200,7 @@ mod tests {
         let proxy = Hostcalls;
         assert!(proxy.now().is_err());
         assert!(proxy.request_headers().is_err());
-        assert!(proxy.property(&["xds", "route_name"]).is_err());
+        assert!(proxy.property("xds\0route_name").is_err());
         assert!(proxy.resume().is_err());
         assert!(proxy.plugin_configuration(1).is_err());
         assert_eq!(proxy.plugin_configuration(0), Ok(Vec::new()));

@@ -34,8 +34,8 @@ pub trait Proxy {
     fn resume(&self) -> Result<()>;
     /// Ends the stream of the effective context without an answer.
     fn reset(&self) -> Result<()>;
-    /// Reads a property of the effective context; `None` when there is none.
-    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>>;
+    /// Reads a property of the effective context; `None` when there is none. The words of its path are joined by zero bytes.
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>>;
     /// Writes a value of filter state of the effective context.
     fn set_state(&self, key: &str, value: &[u8]) -> Result<()>;
     /// Makes another context the effective one until the callback ends.

@@ -4,9 +4,16 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+use portcullis_core::decision::Decision;
+use portcullis_core::recent::Recent;
 use portcullis_core::stage::{FetchId, Needs, Stage};
 
+use crate::error::{Error, Result};
+use crate::plugin::Plugin;
 use crate::stream::Stream;
+
+/// How many decisions are at hand as JSON; to write one takes 0.5 µs.
+const MAX_RECENT: usize = 64;
 
 /// A fetch that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +32,21 @@ pub struct Root {
     pub id: u32,
     /// Whether its stages decide who is calling; if not, they read what a module before this one decided.
     pub publishes_identity: bool,
+    /// Whether its stages are told how requests end, and so what is known of a request must be kept till then.
+    pub observes: bool,
     /// What its stages want to be read from the proxy.
     pub needs: Needs,
     /// The stages, in the order in which they run.
     pub stages: RefCell<Vec<Box<dyn Stage>>>,
     calls: RefCell<Vec<Call>>,
     waiting: RefCell<Vec<Rc<Stream>>>,
+    decisions: RefCell<Recent<Decision, Rc<[u8]>>>,
 }
 
 impl Root {
-    /// A configuration with these stages.
+    /// A configuration of a plugin with these stages.
     #[must_use]
-    pub fn new(id: u32, stages: Vec<Box<dyn Stage>>, publishes_identity: bool) -> Self {
+    pub fn new(id: u32, stages: Vec<Box<dyn Stage>>, plugin: &Plugin) -> Self {
         let needs = stages.iter().fold(Needs::default(), |needs, stage| Needs {
             route_name: needs.route_name || stage.needs().route_name,
             route_rule: needs.route_rule || stage.needs().route_rule,
@@ -44,11 +54,13 @@ impl Root {
         });
         Self {
             id,
-            publishes_identity,
+            publishes_identity: plugin.publishes_identity,
+            observes: plugin.callbacks.log,
             needs,
             stages: RefCell::new(stages),
             calls: RefCell::new(Vec::new()),
             waiting: RefCell::new(Vec::new()),
+            decisions: RefCell::new(Recent::new(MAX_RECENT)),
         }
     }
 
@@ -56,6 +68,21 @@ impl Root {
     #[must_use]
     pub const fn reads_identity(&self) -> bool {
         self.needs.upstream_identity && !self.publishes_identity
+    }
+
+    /// A decision as JSON.
+    ///
+    /// # Errors
+    /// None that a decision can cause: it is text and one boolean.
+    pub fn json_of(&self, decision: &Decision) -> Result<Rc<[u8]>> {
+        const CALL: &str = "set_property";
+        let mut known = self.decisions.try_borrow_mut().map_err(|_| Error::malformed(CALL))?;
+        if let Some(json) = known.find(|other| other == decision) {
+            return Ok(Rc::clone(json));
+        }
+        let json: Rc<[u8]> = serde_json::to_vec(decision).map_err(|_| Error::malformed(CALL))?.into();
+        known.keep(decision.clone(), Rc::clone(&json));
+        Ok(json)
     }
 
     /// Remembers a fetch that was sent.

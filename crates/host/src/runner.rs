@@ -81,6 +81,19 @@ impl<P: Proxy> Runner<'_, P> {
         if stream.phase() != Phase::Created {
             return Action::Pause;
         }
+        let action = self.decide(stream);
+        self.forget_if_settled(stream);
+        action
+    }
+
+    /// What nobody asks for any more is not kept for as long as the request lives: that may be days.
+    fn forget_if_settled(&self, stream: &Stream) {
+        if !self.root.observes && stream.wait().is_none() {
+            stream.forget();
+        }
+    }
+
+    fn decide(&self, stream: &Rc<Stream>) -> Action {
         let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return Action::Pause };
         let phase = match self.read_request() {
             Ok((exchange, now)) => self.advance(stream, slot.insert(exchange), 0, now, now),
@@ -98,6 +111,11 @@ impl<P: Proxy> Runner<'_, P> {
 
     /// Asks again about a request that is held. The caller has made the request's context the effective one.
     fn resume(&self, stream: &Rc<Stream>, wait: Wait, now: UnixTime) {
+        self.decide_again(stream, wait, now);
+        self.forget_if_settled(stream);
+    }
+
+    fn decide_again(&self, stream: &Rc<Stream>, wait: Wait, now: UnixTime) {
         let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return };
         let Some(exchange) = slot.as_mut() else { return };
         let phase = if now.since(wait.since) > MAX_WAIT {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use portcullis_core::stage::{Exchange, FetchId};
 use portcullis_core::time::UnixTime;
 
+use crate::buffers;
 use crate::root::Root;
 
 /// How far a request has come. It only ever moves down this list, but for `Waiting`, which may be renewed; so a request is
@@ -55,6 +56,15 @@ impl Stream {
     #[must_use]
     pub const fn new(id: u32, root: Option<Rc<Root>>) -> Self {
         Self { id, root, exchange: RefCell::new(None), phase: Cell::new(Phase::Created), logged: Cell::new(false) }
+    }
+
+    /// Forgets what is known about it; the next request's headers find its memory.
+    pub fn forget(&self) {
+        if let Ok(mut slot) = self.exchange.try_borrow_mut()
+            && let Some(exchange) = slot.take()
+        {
+            buffers::keep(exchange.request.into_headers().into_bytes());
+        }
     }
 
     /// How far it has come.

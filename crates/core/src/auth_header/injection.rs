@@ -54,10 +54,10 @@ impl Injection {
         &self.header
     }
 
-    /// Whether a received header's name is this one, in any disguise.
+    /// The header's name, in any disguise.
     #[must_use]
-    pub fn owns(&self, name: &[u8]) -> bool {
-        self.name.matches(name)
+    pub const fn name(&self) -> &NamePattern {
+        &self.name
     }
 
     /// The header's values for a caller; none when the header is to be left out, as it is without any role or scope.

@@ -67,6 +67,11 @@ impl NamePattern {
         }
     }
 
+    /// The byte that every name begins with that is meant.
+    pub(super) fn first(&self) -> Option<u8> {
+        self.folded.first().copied()
+    }
+
     /// Whether a received header's name is meant.
     #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {
@@ -75,7 +80,7 @@ impl NamePattern {
     }
 }
 
-const fn fold(byte: u8) -> u8 {
+pub(super) const fn fold(byte: u8) -> u8 {
     match byte {
         b'_' => b'-',
         byte => byte.to_ascii_lowercase(),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::injection::Injection;
 use super::name_pattern::NamePattern;
+use super::name_set::NameSet;
 use super::rendering::TooLarge;
 use crate::config::auth_header::{AuthHeaderConfig, Forward};
 use crate::config::{ConfigError, Warning};
@@ -14,7 +15,7 @@ use crate::rejection::Rejection;
 /// The policy of the stage auth-header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    strip: Vec<NamePattern>,
+    owned: NameSet,
     inject: Vec<Injection>,
     forward: Option<Forward>,
 }
@@ -25,15 +26,15 @@ impl Policy {
     /// # Errors
     /// When a name is no header name or may not be changed, a claim is empty, or two injections set the same header.
     pub fn compile(config: &AuthHeaderConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
-        let mut strip = Vec::with_capacity(config.strip.len());
+        let mut owned = Vec::with_capacity(config.strip.len());
         for (index, pattern) in config.strip.iter().enumerate() {
-            strip.push(NamePattern::parse(pattern, &format!("strip[{index}]"))?);
+            owned.push(NamePattern::parse(pattern, &format!("strip[{index}]"))?);
         }
         let mut inject: Vec<Injection> = Vec::with_capacity(config.inject.len());
         for (index, entry) in config.inject.iter().enumerate() {
             let path = format!("inject[{index}]");
             let injection = Injection::compile(entry, &path)?;
-            if let Some(first) = inject.iter().position(|earlier| earlier.owns(entry.header.as_bytes())) {
+            if let Some(first) = inject.iter().position(|earlier| earlier.name().matches(entry.header.as_bytes())) {
                 return Err(ConfigError::new(
                     format!("{path}.header"),
                     format!("`{}` is already set by inject[{first}]", entry.header),
@@ -44,10 +45,11 @@ impl Policy {
         }
         let forward = config.token.map(|token| token.forward);
         let mut warnings = Vec::new();
-        if strip.is_empty() && inject.is_empty() && forward.is_none() {
+        if owned.is_empty() && inject.is_empty() && forward.is_none() {
             warnings.push(Warning::new("", "strips and injects nothing"));
         }
-        Ok((Self { strip, inject, forward }, warnings))
+        owned.extend(inject.iter().map(|injection| injection.name().clone()));
+        Ok((Self { owned: NameSet::new(owned), inject, forward }, warnings))
     }
 
     /// Whether the upstream gets the token, when the operator says so here.
@@ -56,9 +58,9 @@ impl Policy {
         self.forward
     }
 
-    /// Whether only the gateway may set a header of this name.
-    pub(super) fn owns(&self, name: &[u8]) -> bool {
-        self.strip.iter().any(|pattern| pattern.matches(name)) || self.inject.iter().any(|injection| injection.owns(name))
+    /// The headers that only the gateway may set.
+    pub(super) const fn owned(&self) -> &NameSet {
+        &self.owned
     }
 
     /// The headers for a caller. The first value of each replaces what the client sent under its name.

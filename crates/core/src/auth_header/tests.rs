@@ -2,6 +2,7 @@ use super::*;
 use crate::config::Warning;
 use crate::config::auth_header::AuthHeaderConfig;
 use crate::decision::{PUBLIC, TOKEN_VALID};
+use crate::headers::Headers;
 use crate::principal::{Method, Principal};
 use crate::request::Request;
 use serde_json::{Value, json};

@@ -50,10 +50,10 @@ impl Outputs {
         Ok(Self { payload, claims })
     }
 
-    /// Whether only the gateway may set a header of this name.
-    pub fn owns(&self, name: &[u8]) -> bool {
-        self.payload.as_ref().is_some_and(|output| output.pattern.matches(name))
-            || self.claims.iter().any(|output| output.pattern.matches(name))
+    /// The names of its headers, which only the gateway may set.
+    pub fn names(&self) -> impl Iterator<Item = &NamePattern> {
+        let claims = self.claims.iter().map(|output| &output.pattern);
+        self.payload.iter().map(|output| &output.pattern).chain(claims)
     }
 
     /// The headers for a verified token and its principal; a claim that the token does not have gives none.

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::issuer::Issuer;
+use crate::auth_header::NameSet;
 use crate::config::auth_header::Forward;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::{ConfigError, Environment, Warning};
@@ -19,6 +20,8 @@ pub struct Policy {
     pub(super) rules: RuleSet,
     pub(super) realm: Option<String>,
     pub(super) bypass_cors_preflight: bool,
+    /// The headers that issuers' outputs set; a client's own are removed.
+    pub(super) owned: NameSet,
 }
 
 impl Policy {
@@ -57,7 +60,8 @@ impl Policy {
         let sources = issuers.iter().flat_map(|issuer| issuer.sources.iter().cloned()).collect();
         let realm = config.realm.as_ref().map(|realm| realm.as_str().to_owned());
         let bypass_cors_preflight = config.bypass_cors_preflight;
-        Ok((Self { issuers, sources, rules, realm, bypass_cors_preflight }, keyrings))
+        let owned = NameSet::new(issuers.iter().flat_map(|issuer| issuer.outputs.names().cloned()).collect());
+        Ok((Self { issuers, sources, rules, realm, bypass_cors_preflight, owned }, keyrings))
     }
 
     /// Whether the upstream gets the tokens of an issuer.
@@ -67,12 +71,7 @@ impl Policy {
 
     /// Whether an issuer's outputs set a header of this name.
     pub(super) fn sets(&self, issuer: usize, name: &str) -> bool {
-        self.issuers.get(issuer).is_some_and(|issuer| issuer.outputs.owns(name.as_bytes()))
-    }
-
-    /// Whether a header of this name is set by an issuer's outputs, so that a client's copy is to be removed.
-    pub(super) fn owns(&self, name: &[u8]) -> bool {
-        self.issuers.iter().any(|issuer| issuer.outputs.owns(name))
+        self.issuers.get(issuer).is_some_and(|issuer| issuer.outputs.names().any(|pattern| pattern.matches(name.as_bytes())))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A credential in a header: `Authorization: Bearer token` (RFC 9110 section 11.4, RFC 6750 section 2.1), or a header of its own.
 
 use super::Source;
+use crate::bytes;
 use crate::headers::Headers;
 use crate::rejection::Rejection;
 
@@ -17,14 +18,14 @@ pub(super) fn find<'a>(headers: &'a Headers, name: &'a str, prefix: &str) -> Res
     let Some(value) = headers.single(name).map_err(|_| Rejection::CredentialsMultiple)? else { return Ok(None) };
     let value = value.trim_ascii();
     let joined = |element: &[u8]| matches!(after_prefix(element.trim_ascii(), prefix), Credential::Ours(_));
-    if value.contains(&b',') && value.split(|byte| *byte == b',').any(joined) {
+    if bytes::contains(value, b',') && value.split(|byte| *byte == b',').any(joined) {
         return Err(Rejection::CredentialsMultiple);
     }
     let Credential::Ours(token) = after_prefix(value, prefix) else { return Ok(None) };
     if prefix.is_empty() && token.is_empty() {
         return Ok(None);
     }
-    let one_word = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
+    let one_word = !token.is_empty() && bytes::is_visible(token);
     if !one_word && name.eq_ignore_ascii_case("authorization") {
         return Err(Rejection::AuthorizationMalformed);
     }
@@ -33,12 +34,13 @@ pub(super) fn find<'a>(headers: &'a Headers, name: &'a str, prefix: &str) -> Res
 
 /// Whether another source fits the same header better: of `Bearer ` and nothing, `Bearer ` does.
 pub(super) fn has_longer_match(headers: &Headers, name: &str, prefix: &str, sources: &[Source]) -> bool {
-    let Ok(Some(value)) = headers.single(name) else { return false };
+    let fits = |prefix: &str| match headers.single(name) {
+        Ok(Some(value)) => matches!(after_prefix(value.trim_ascii(), prefix), Credential::Ours(_)),
+        Ok(None) | Err(_) => false,
+    };
     sources.iter().any(|source| match source {
         Source::Header { name: other_name, prefix: other_prefix } => {
-            other_name.eq_ignore_ascii_case(name)
-                && other_prefix.len() > prefix.len()
-                && matches!(after_prefix(value.trim_ascii(), other_prefix), Credential::Ours(_))
+            other_prefix.len() > prefix.len() && other_name.eq_ignore_ascii_case(name) && fits(other_prefix)
         }
         Source::Param(_) | Source::Cookie(_) => false,
     })

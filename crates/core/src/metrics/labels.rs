@@ -47,6 +47,18 @@ impl<'a> LabelValues<'a> {
         }
     }
 
+    /// The word for the method.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// The word for the status.
+    #[must_use]
+    pub const fn status_class(&self) -> &'static str {
+        self.status_class
+    }
+
     /// The word for one label.
     #[must_use]
     pub const fn get(&self, label: Label) -> &'a str {

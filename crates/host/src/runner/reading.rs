@@ -21,7 +21,10 @@ pub const DECISION: &str = "portcullis.decision";
 
 /// The place of the rule's name in the metadata of the proxy's route. A value that is no string comes as bytes too, and then
 /// names no rule.
-const ROUTE_RULE: [&str; 5] = ["xds", "route_metadata", "filter_metadata", "portcullis", "rule"];
+const ROUTE_RULE: &str = "xds\0route_metadata\0filter_metadata\0portcullis\0rule";
+const ROUTE_NAME: &str = "xds\0route_name";
+const RESPONSE_CODE: &str = "response\0code";
+const REQUEST_DURATION: &str = "request\0duration";
 
 impl<P: Proxy> Runner<'_, P> {
     /// The exchange of the effective context, and the time.
@@ -33,7 +36,7 @@ impl<P: Proxy> Runner<'_, P> {
             exchange.route.name = self.read_route_name()?;
         }
         if self.root.needs.route_rule {
-            exchange.route.rule = self.proxy.property(&ROUTE_RULE)?;
+            exchange.route.rule = self.proxy.property(ROUTE_RULE)?;
         }
         if self.root.reads_identity() {
             self.read_identity(&mut exchange)?;
@@ -52,7 +55,7 @@ impl<P: Proxy> Runner<'_, P> {
     }
 
     fn read_route_name(&self) -> Result<Option<String>> {
-        let name = self.proxy.property(&["xds", "route_name"])?;
+        let name = self.proxy.property(ROUTE_NAME)?;
         // A name that is no text is not taken for "no route": a rule may deny the route.
         let name = name.map(String::from_utf8).transpose().map_err(|_| Error::malformed("get_property"))?;
         Ok(name.filter(|name| !name.is_empty()))
@@ -62,8 +65,8 @@ impl<P: Proxy> Runner<'_, P> {
     ///
     /// What is not there is left out; so is what cannot be understood, for nothing may be made of half an identity.
     pub(super) fn read_identity(&self, exchange: &mut Exchange) -> Result<()> {
-        let decision = self.proxy.property(&[DECISION])?;
-        let principal = self.proxy.property(&[PRINCIPAL])?;
+        let decision = self.proxy.property(DECISION)?;
+        let principal = self.proxy.property(PRINCIPAL)?;
         exchange.decision = decision.and_then(|json| self.understand::<Decision>(DECISION, &json).map(|(decision, _)| decision));
         exchange.identity = principal.and_then(|json| {
             let (principal, json) = self.understand::<Principal>(PRINCIPAL, &json)?;
@@ -88,16 +91,16 @@ impl<P: Proxy> Runner<'_, P> {
     pub(super) fn read_completion(&self, stream: &Stream, exchange: &Exchange, now: Option<UnixTime>) -> Completion {
         let status = match stream.phase() {
             Phase::Answered(status) => Some(status),
-            _ => self.read_number(&["response", "code"]).and_then(|code| u16::try_from(code).ok()).filter(|code| *code != 0),
+            _ => self.read_number(RESPONSE_CODE).and_then(|code| u16::try_from(code).ok()).filter(|code| *code != 0),
         };
         let duration = match (exchange.started, now) {
             (Some(started), Some(now)) => Some(now.since(started)),
-            _ => self.read_number(&["request", "duration"]).map(std::time::Duration::from_nanos),
+            _ => self.read_number(REQUEST_DURATION).map(std::time::Duration::from_nanos),
         };
         Completion { status, duration }
     }
 
-    fn read_number(&self, path: &[&str]) -> Option<u64> {
+    fn read_number(&self, path: &str) -> Option<u64> {
         let bytes = self.proxy.property(path).ok()??;
         Some(u64::from_le_bytes(bytes.try_into().ok()?))
     }

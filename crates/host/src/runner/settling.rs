@@ -4,11 +4,10 @@ use portcullis_core::answer::Refusal;
 use portcullis_core::decision::{DEFAULT_RULE, Decision};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::Exchange;
-use serde::Serialize;
 
 use super::Runner;
 use super::reading::{DECISION, PRINCIPAL};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::proxy::Proxy;
 use crate::severity::Severity;
 use crate::stream::Phase;
@@ -46,7 +45,7 @@ impl<P: Proxy> Runner<'_, P> {
         } else if decision.lets_pass() {
             return Ok(());
         }
-        self.proxy.set_state(DECISION, &json(decision)?)
+        self.proxy.set_state(DECISION, &self.root.json_of(decision)?)
     }
 
     fn write_headers(&self, exchange: &Exchange) -> Result<()> {
@@ -84,8 +83,4 @@ fn conclude(exchange: &mut Exchange, refusal: Option<&Refusal>) {
         None => (DEFAULT_RULE.into(), None),
     };
     exchange.decision = Some(Decision::refuse(rule, refusal.rejection, issuer));
-}
-
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|_| Error::malformed("set_property"))
 }
