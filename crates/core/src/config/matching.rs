@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub struct MatchConfig {
     /// Host names; `*.example.com` is any name below `example.com`, not `example.com` itself.
     pub hosts: Option<Vec<String>>,
-    /// Path templates: `/orders/{orderId}`, `*` for one segment, `**` for the rest.
+    /// Path templates: `/orders/{orderId}`, `*` for one segment or, beside text, for a part of it, `**` for the rest.
     pub paths: Option<Vec<String>>,
     /// Methods, in upper case.
     pub methods: Option<Vec<String>>,

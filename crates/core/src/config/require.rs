@@ -40,9 +40,9 @@ pub struct ClaimConfig {
     pub equals: Option<Operand>,
     /// It is another one than this.
     pub not_equals: Option<Operand>,
-    /// It is one of these.
+    /// It is one of these, or a list that holds one.
     pub r#in: Option<Vec<Operand>>,
-    /// It is none of these.
+    /// It is none of these, nor a list that holds one.
     pub not_in: Option<Vec<Operand>>,
     /// The list holds this, or the text does as one of its words.
     pub contains: Option<Operand>,

@@ -1,4 +1,4 @@
-//! Which paths a `match` is for: `/orders/{orderId}`, `*` for one segment, `**` for the rest.
+//! Which paths a `match` is for: `/orders/{orderId}`, `*` for one segment or a part of it, `**` for the rest.
 
 use crate::config::ConfigError;
 use crate::path::{self, RequestPath};
@@ -18,6 +18,13 @@ enum Segment {
         text: String,
         /// What it stands for.
         decoded: Vec<u8>,
+    },
+    /// Any one segment that begins and ends so; the two do not overlap.
+    Affix {
+        /// In the spelling of a normal path, without escapes.
+        start: String,
+        /// The same.
+        end: String,
     },
     /// Any one segment that is not empty.
     Any,
@@ -99,6 +106,10 @@ impl PathTemplate {
                 Segment::Literal { text: literal, .. } if literal == text => {}
                 Segment::Literal { decoded, .. } if broad && text.contains('%') && path::decode(text.as_bytes()) == *decoded => {}
                 Segment::Literal { .. } => return None,
+                Segment::Affix { start, end } if fits(text.as_bytes(), start, end) => {}
+                Segment::Affix { start, end }
+                    if broad && text.contains('%') && fits(&path::decode(text.as_bytes()), start, end) => {}
+                Segment::Affix { .. } => return None,
                 Segment::Any | Segment::Parameter(_) if text.is_empty() => return None,
                 Segment::Any => {}
                 Segment::Parameter(name) => captures.push((name.as_str(), text)),
@@ -126,14 +137,28 @@ impl Segment {
             let problem = "has a brace inside a segment";
             return Err((problem, "a parameter is a whole segment: `/orders/{orderId}`".to_owned()));
         }
-        if part.contains('*') {
-            let problem = "has a `*` inside a segment";
-            return Err((problem, "`*` stands for one whole segment, `**` at the end for the rest".to_owned()));
+        if let Some((start, end)) = part.split_once('*') {
+            return Self::affix(start, end);
         }
         if let Some(name) = part.strip_prefix(':').filter(|name| is_name(name)) {
             return Err(("has a segment that begins with `:`", format!("a parameter is written `{{{name}}}`")));
         }
         Self::literal(part)
+    }
+
+    fn affix(start: &str, end: &str) -> Result<Self, (&'static str, String)> {
+        if end.contains('*') {
+            return Err(("has two `*` in a segment", "`**` is a segment of its own, the last one".to_owned()));
+        }
+        if start.contains('%') || end.contains('%') {
+            return Err(("has a `*` beside an escape", "only plain text can stand beside a `*`".to_owned()));
+        }
+        for part in [start, end] {
+            if !part.is_empty() {
+                Self::literal(part)?;
+            }
+        }
+        Ok(Self::Affix { start: start.to_owned(), end: end.to_owned() })
     }
 
     fn parameter(name: &str) -> Result<Self, (&'static str, String)> {
@@ -162,6 +187,10 @@ impl Segment {
         }
         Ok(Self::Literal { text: text.to_owned(), decoded: path::decode(text.as_bytes()) })
     }
+}
+
+fn fits(text: &[u8], start: &str, end: &str) -> bool {
+    text.strip_prefix(start.as_bytes()).is_some_and(|rest| rest.ends_with(end.as_bytes()))
 }
 
 fn is_name(name: &str) -> bool {

@@ -53,6 +53,18 @@ fn templates_match_whole_segments() {
         ("/a/**", "/a/b/c", "EBL"),
         ("/a/**", "/ab", ""),
         ("/a/**", "/b", ""),
+        ("/a*", "/ab", "EBL"),
+        ("/a*", "/a", "EBL"),
+        ("/a*", "/a%62", "EBL"),
+        ("/a!*", "/a%21b", "BL"),
+        ("/a*", "/a/b", ""),
+        ("/a*", "/ba", ""),
+        ("/a*/**", "/ab/c", "EBL"),
+        ("/*.png", "/x.png", "EBL"),
+        ("/*.png", "/x.png/", "BL"),
+        ("/*.png", "/x.pngx", ""),
+        ("/a*a", "/a", ""),
+        ("/a*a", "/aba", "EBL"),
         ("/**", "/", "EBL"),
         ("/**", "/a/b", "EBL"),
         ("/**", "//a", "L"),
@@ -252,7 +264,7 @@ fn refuses_templates_that_cannot_be_meant() {
     let brace = "has a brace inside a segment; a parameter is a whole segment: `/orders/{orderId}`";
     let name =
         "has a parameter whose name is not one; a name begins with a letter or `_`, and holds letters, digits, `_` and `-`";
-    let star = "has a `*` inside a segment; `*` stands for one whole segment, `**` at the end for the rest";
+    let star = "has two `*` in a segment; `**` is a segment of its own, the last one";
     let rest = "has a `**` that is not its last segment; `**` stands for the rest of the path";
     let slash = "does not begin with `/`; write for example `/orders/{orderId}`; `/**` matches every path";
     let query = "has a query or a fragment; a path is matched without them";
@@ -273,10 +285,10 @@ fn refuses_templates_that_cannot_be_meant() {
         ("/orders//**", empty),
         ("/a/**/b", rest),
         ("/**/", rest),
-        ("/a*", star),
         ("/a**", star),
-        ("/.*", star),
-        ("/*.png", star),
+        ("/*a*", star),
+        ("/.*", &dots),
+        ("/a%20*", "has a `*` beside an escape; only plain text can stand beside a `*`"),
         ("/{id", brace),
         ("/id}", brace),
         ("/{a}{b}", name),

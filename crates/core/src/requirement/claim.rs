@@ -37,6 +37,7 @@ enum Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Test {
     Exists,
+    Equals(Operand),
     OneOf(Vec<Operand>),
     Contains(Operand),
     Prefix(Template),
@@ -74,7 +75,7 @@ impl ClaimRequirement {
         let mut tests = Vec::new();
         for (key, operand, negated) in [("equals", &config.equals, false), ("notEquals", &config.not_equals, true)] {
             if let Some(operand) = operand {
-                tests.push((Test::OneOf(vec![Operand::compile(operand, parameters, &place(key))?]), negated));
+                tests.push((Test::Equals(Operand::compile(operand, parameters, &place(key))?), negated));
             }
         }
         for (key, operands, negated) in [("in", &config.r#in, false), ("notIn", &config.not_in, true)] {
@@ -149,7 +150,15 @@ impl Test {
     fn compare(&self, claim: &Value, facts: &Facts<'_>) -> Comparison {
         match self {
             Self::Exists => Comparison::Same,
-            Self::OneOf(operands) => any(operands.iter().map(|operand| operand.compare(claim, facts))),
+            Self::Equals(operand) => operand.compare(claim, facts),
+            Self::OneOf(operands) => {
+                let one_of = |claim| any(operands.iter().map(|operand| operand.compare(claim, facts)));
+                match claim {
+                    Value::Array(members) if members.is_empty() => Comparison::Different,
+                    Value::Array(members) => any(members.iter().map(one_of)),
+                    claim => one_of(claim),
+                }
+            }
             Self::Contains(operand) => match claim {
                 Value::Array(members) if members.is_empty() => Comparison::Different,
                 Value::Array(members) => any(members.iter().map(|member| operand.compare(member, facts))),
