@@ -18,9 +18,10 @@ BUNDLE = "portcullis.wasm"
 
 VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, BUNDLE)
 
-# Distinct tokens in rotation. `cold` is more of them than any of the caches holds: taken in turn, each comes as a new one.
+# Distinct tokens in rotation. `cold` is more of them than any of the caches holds (the modules: 32,768): taken in turn, each
+# comes as a new one.
 COLD = "cold"
-TOKENS = {COLD: 20_000, "1": 1, "100": 100, "10000": 10_000}
+TOKENS = {COLD: 40_000, "1": 1, "100": 100, "10000": 10_000}
 
 # Without a cache the rotation makes no difference, and a cache of 100 is no other than none while all tokens are new.
 MEASURED = {
@@ -53,7 +54,7 @@ def bare(algorithm):
 
 
 def cells(patterns):
-    """The cells whose label matches one of the patterns (`*` and `?`; the whole of a part is enough), and what they compare with."""
+    """The cells that one of the patterns matches, the whole label or a part of it, and the bare ones that they compare with."""
 
     def is_wanted(cell):
         return any(fnmatch(cell.label, pattern) or pattern in cell.label.split("/") for pattern in patterns)

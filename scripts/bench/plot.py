@@ -80,8 +80,8 @@ def draw(results, file):
     marks = [pyplot.Line2D([], [], marker="o", linestyle="", color=COLOURS[variant], label=variant) for variant in cases.VARIANTS]
     figure.legend(handles=marks, loc="lower center", ncol=len(marks))
     about = results["about"]
-    chain = f", one of {about['chain']} filters" if about["chain"] > 1 else ""
-    figure.suptitle(f"Portcullis beside Envoy {about.get('envoy', '')} jwt_authn{chain}: median and quartiles\n{about['cpu']}, {about['date']}")
+    title = f"Portcullis beside jwt_authn of Envoy {about.get('envoy', '')}: medians and quartiles"
+    figure.suptitle(f"{title}\n{about['cpu']}, {about['date']}")
     figure.tight_layout(rect=(0, 0.3 / figure.get_figheight(), 1, 1))
     figure.savefig(file, dpi=110)
 

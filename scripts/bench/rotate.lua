@@ -1,4 +1,5 @@
--- Requests whose tokens come in turn from a file, one a line. Arguments: the file, how many of its tokens, where to begin.
+-- Requests whose tokens come in turn from a file, one a line, all of one length. Arguments: the file, how many of its tokens,
+-- and how many requests were made of them before.
 local threads = {}
 
 function setup(thread)
@@ -6,18 +7,19 @@ function setup(thread)
 end
 
 function init(args)
-    local count = tonumber(args[2])
-    tokens, cursor = {}, tonumber(args[3])
-    for line in io.lines(args[1]) do
-        if #tokens == count then break end
-        tokens[#tokens + 1] = line
-    end
+    file, count, cursor = assert(io.open(args[1])), tonumber(args[2]), tonumber(args[3])
+    token = file:read("*l")
+    file:seek("set", cursor % count * (#token + 1))
     head = "GET /orders/42 HTTP/1.1\r\nhost: api.example.com\r\nuser-agent: wrk\r\naccept: */*\r\nauthorization: Bearer "
 end
 
 function request()
+    if count > 1 then
+        if cursor % count == 0 then file:seek("set", 0) end
+        token = file:read("*l")
+    end
     cursor = cursor + 1
-    return head .. tokens[(cursor - 1) % #tokens + 1] .. "\r\n\r\n"
+    return head .. token .. "\r\n\r\n"
 end
 
 function done(summary)

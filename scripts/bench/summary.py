@@ -22,7 +22,7 @@ class Spread(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """CPU time of the worker per request in µs: of the whole request, and over bare Envoy, per filter."""
+    """CPU time of the worker per request in µs: of the whole request, and over the median of bare Envoy, per filter."""
 
     cell: cases.Cell
     whole: Spread
@@ -30,57 +30,65 @@ class Cost(NamedTuple):
     rounds: int
 
 
-def costs(sweeps, chain):
-    """The costs of all cells. Each sweep maps a cell to its rounds; a round is compared with the bare rounds of its own sweep."""
-    order = list(sweeps[0])
+def costs(rounds, chain):
+    """The costs of all cells, from {cell: its rounds}."""
     found = []
-    for cell in order:
-        whole, added = [], []
-        for sweep in sweeps:
-            baseline = statistics.mean(one.us for one in sweep[cases.bare(cell.algorithm)])
-            whole += [one.us for one in sweep[cell]]
-            added += [(one.us - baseline) / chain for one in sweep[cell]]
+    for cell, measured in rounds.items():
+        baseline = statistics.median(one.us for one in rounds[cases.bare(cell.algorithm)])
+        whole = [one.us for one in measured]
+        added = [(us - baseline) / chain for us in whole]
         found.append(Cost(cell, Spread.of(whole), Spread.of(added), len(whole)))
     return found
 
 
 class Target(NamedTuple):
-    """Something to be reached: what, the figure that was measured, the limit, and whether more is better."""
+    """Something to be reached: what, the figure that was measured, the limit, whether more is better, and what would be fine."""
 
     what: str
     figure: float
     limit: float
     unit: str
     at_least: bool = False
+    stretch: float = None
 
     @property
     def is_met(self):
         return self.figure >= self.limit if self.at_least else self.figure <= self.limit
 
 
-def time_targets(found):
-    added = {cost.cell: cost.added.median for cost in found}
-
-    def ratio(over, under):
-        return added[over] / added[under] if over in added and under in added else None
-
+def time_targets(found, chained):
+    """What is to be reached in time, from the costs of filters alone and of filters in a chain."""
+    alone = {cost.cell: cost.added.median for cost in found}
+    in_chain = {cost.cell: cost.added.median for cost in chained}
     for ours in (cases.MODULE, cases.BUNDLE):
         for algorithm in cases.ALGORITHMS:
+            yield from cold_targets(alone, ours, algorithm)
+            yield from warm_targets(alone, ours, algorithm, "")
+            yield from warm_targets(in_chain, ours, algorithm, ", in a chain")
+            yield from many_targets(alone, ours, algorithm)
 
-            def cell(variant, case):
-                return cases.Cell(variant, algorithm, case)
 
-            cold = ratio(cell(ours, cases.COLD), cell(cases.NATIVE, cases.COLD))
-            if cold and algorithm in ("RS256", "ES256"):
-                yield Target(f"{ours}, {algorithm}, cold, over native", cold, 0.85, "×")
-            warm = ratio(cell(ours, "1"), cell(cases.NATIVE_LARGE_CACHE, "1"))
-            if warm:
-                yield Target(f"{ours}, {algorithm}, warm, over native with its cache hitting", warm, 2.5, "×")
-                yield Target(f"{ours}, {algorithm}, warm, over native with its cache hitting: stretch", warm, 1.7, "×")
-            many = ratio(cell(cases.NATIVE_DEFAULT_CACHE, "10000"), cell(ours, "10000"))
-            if many:
-                what = f"native with its default cache, {algorithm}, 10,000 tokens, over {ours}"
-                yield Target(what, many, 5, "×", at_least=True)
+def ratio(costs_of, over, under):
+    return costs_of[over] / costs_of[under] if over in costs_of and under in costs_of else None
+
+
+def cold_targets(costs_of, ours, algorithm):
+    figure = ratio(costs_of, cases.Cell(ours, algorithm, "cold"), cases.Cell(cases.NATIVE, algorithm, "cold"))
+    if figure is not None and algorithm in ("RS256", "ES256"):
+        yield Target(f"{algorithm}, cold: {ours} over native", figure, 0.85, "×")
+
+
+def warm_targets(costs_of, ours, algorithm, how):
+    figure = ratio(costs_of, cases.Cell(ours, algorithm, "1"), cases.Cell(cases.NATIVE_LARGE_CACHE, algorithm, "1"))
+    if figure is not None:
+        yield Target(f"{algorithm}, warm{how}: {ours} over native with its cache", figure, 2.5, "×", stretch=1.7)
+
+
+def many_targets(costs_of, ours, algorithm):
+    native = cases.Cell(cases.NATIVE_DEFAULT_CACHE, algorithm, "10000")
+    figure = ratio(costs_of, native, cases.Cell(ours, algorithm, "10000"))
+    if figure is not None:
+        yield Target(f"{algorithm}, 10,000 tokens: native with its default cache over {ours}", figure, 5, "×", at_least=True)
 
 
 def size_targets(sizes):

@@ -109,6 +109,7 @@ class Tokens:
         with open(self.file, "w", encoding="ascii") as file:
             for _ in range(self.count):
                 message = start + "." + base64url(json.dumps(claims(now), separators=(",", ":")).encode())
+                # All are of one length, so that a place in the file is a multiple of it.
                 file.write(f"{message}.{base64url(signer.sign(message.encode()))}\n")
         jwks = {"keys": [{**signer.jwk(), "kid": head["kid"], "alg": self.algorithm, "use": "sig"}]}
         os.chmod(self.file, 0o600)
