@@ -1,20 +1,30 @@
-//! The `portcullis` command: checks a configuration before a proxy sees it, with the parser that the modules use.
+//! The `portcullis` command: checks a configuration before a proxy sees it, and tells how a token or a request fares under it,
+//! with the parser and the rules that the modules use.
 //!
-//! Exit codes: 0 the configuration is right, 1 it is not, 2 the command line is wrong or a file cannot be read.
+//! Exit codes: 0 it is right, 1 it is not, 2 the command line is wrong or a file cannot be read.
 
 mod check;
+mod configuration;
+mod credential;
 mod deployment;
+mod discretion;
 mod document;
 mod environment;
 mod envoy;
 mod import;
+mod instant;
 mod istio;
+mod jwk;
 mod markdown;
 mod module_name;
 mod place;
 mod reference;
 mod report;
 mod schema;
+mod stand_ins;
+mod step;
+mod token;
+mod token_input;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -26,14 +36,15 @@ use clap::{Args, Parser, Subcommand};
 use crate::document::Source;
 use crate::import::ImportArguments;
 use crate::module_name::ModuleName;
-use crate::report::{Format, Report};
+use crate::report::{FormatArguments, Report};
+use crate::token::TokenArguments;
 
-/// The exit code for a configuration that is not right.
+/// The exit code for a configuration that is not right, a token that is not valid, a request that is refused.
 const INVALID: u8 = 1;
 /// The exit code for a wrong command line, and for a file that cannot be read.
 const UNUSABLE: u8 = 2;
 
-/// Checks configurations of the Portcullis modules for Envoy and Istio.
+/// Checks configurations of the Portcullis modules for Envoy and Istio, and tells how tokens fare under them.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, arg_required_else_help = true)]
 struct Cli {
@@ -44,6 +55,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(CheckArguments),
+    Token(Box<TokenArguments>),
     Schema(SchemaArguments),
     Import(ImportArguments),
     /// Prints the tables of reason codes, metrics and audit event fields as Markdown.
@@ -69,9 +81,8 @@ struct CheckArguments {
     /// Without it, the keys of the configuration tell.
     #[arg(long, value_name = "MODULE")]
     module: Option<ModuleName>,
-    /// How to print what was found.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    #[command(flatten)]
+    format: FormatArguments,
     /// Count warnings as errors: the exit code is 1 when there are any.
     #[arg(long)]
     strict: bool,
@@ -91,6 +102,7 @@ struct SchemaArguments {
 fn main() -> ExitCode {
     let run = match Cli::parse().command {
         Command::Check(arguments) => check(&arguments),
+        Command::Token(arguments) => token::run(&arguments).map(exit_code),
         Command::Schema(arguments) => print(&schema_text(&arguments)),
         Command::Import(arguments) => import::run(&arguments),
         Command::Reference => print(&reference::text()),
@@ -106,8 +118,12 @@ fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let name = source.name();
     let bytes = source.read().with_context(|| format!("{name}: cannot be read"))?;
     let report: Report = check::check(&source, bytes, arguments.module);
-    report.print(&name, arguments.format, arguments.strict).context("the report cannot be written")?;
-    Ok(if report.is_ok(arguments.strict) { ExitCode::SUCCESS } else { ExitCode::from(INVALID) })
+    report.print(&name, arguments.format.get(), arguments.strict).context("the report cannot be written")?;
+    Ok(exit_code(report.is_ok(arguments.strict)))
+}
+
+fn exit_code(is_right: bool) -> ExitCode {
+    if is_right { ExitCode::SUCCESS } else { ExitCode::from(INVALID) }
 }
 
 fn schema_text(arguments: &SchemaArguments) -> String {

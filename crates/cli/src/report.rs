@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use portcullis_core::config::{ConfigError, Warning};
 use serde::Serialize;
 
@@ -15,6 +15,24 @@ pub enum Format {
     Text,
     /// One JSON object on the standard output.
     Json,
+}
+
+/// How to print what was found.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FormatArguments {
+    /// How to print what was found.
+    #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long)]
+    json: bool,
+}
+
+impl FormatArguments {
+    /// The format that is asked for.
+    pub const fn get(self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
 }
 
 /// A configuration that was checked.

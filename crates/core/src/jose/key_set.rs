@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::algorithm::AlgorithmSet;
+use super::algorithm::{Algorithm, AlgorithmSet};
 use super::jwk::{self, SkipReason};
 use super::signatures::Signatures;
 use super::strict_json;
@@ -75,6 +75,15 @@ pub struct KeyView<'a> {
     pub algorithms: AlgorithmSet,
 }
 
+impl KeyView<'_> {
+    /// Whether it may be tried on a token with this `kid` and algorithm.
+    #[must_use]
+    pub fn fits(&self, key_id: Option<&str>, algorithm: Algorithm) -> bool {
+        let is_meant = self.index.is_none() || key_id.is_none_or(|key_id| self.id == Some(key_id));
+        is_meant && self.algorithms.contains(algorithm)
+    }
+}
+
 /// The keys of one issuer.
 #[derive(Debug)]
 pub struct KeySet {
@@ -125,6 +134,12 @@ impl KeySet {
         let material = jwk::secret(secret).map_err(|_| KeySetError::SecretTooShort)?;
         let key = VerificationKey { id: None, algorithms: material.algorithms(), material };
         Ok(Self { serves_any_kid: true, ..Self::from(key) })
+    }
+
+    /// The same keys for a token with any `kid`, as if they stood in the configuration without one.
+    #[must_use]
+    pub fn for_any_kid(self) -> Self {
+        Self { serves_any_kid: true, ..self }
     }
 
     /// The algorithms that some key of the set serves.

@@ -44,6 +44,14 @@ fn verify(keys: &KeySet, token: &str) -> Result<(), Rejection> {
 }
 
 #[test]
+fn a_key_for_any_kid_is_for_that_only_when_told_so() {
+    let (keys, signed) = (TestKeys::get(), token(Algorithm::EdDsa, Some("other")));
+    let set = || set(&[named(keys.ed25519_jwk(), "own")]);
+    assert_eq!(verify(&set(), &signed), Err(Rejection::KeyUnknown));
+    assert_eq!(verify(&set().for_any_kid(), &signed), Ok(()));
+}
+
+#[test]
 fn shows_keys_by_their_place_in_the_document() {
     let keys = set(&[json!({"kty": "?"}), named(oct_jwk(SECRET), "a"), json!({"kty": "?"}), oct_jwk(SECRET)]);
     let views: Vec<_> = keys.keys().into_iter().map(|view| (view.index, view.id)).collect();

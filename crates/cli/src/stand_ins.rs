@@ -1,0 +1,103 @@
+//! Files that stand in for keys which the module would fetch: nothing is fetched here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use portcullis_core::authn::Authn;
+use portcullis_core::config::suggestion;
+use portcullis_core::stage::{FetchId, FetchOutcome, LogLevel, Stage};
+use portcullis_core::time::UnixTime;
+use serde_json::Value;
+
+use crate::document::Source;
+
+/// One `--jwks` argument.
+#[derive(Debug, Clone)]
+pub struct JwksArgument {
+    /// The entry that the file is for; absent when there is only one that it can be for.
+    name: Option<String>,
+    file: PathBuf,
+}
+
+impl std::str::FromStr for JwksArgument {
+    type Err = std::convert::Infallible;
+
+    /// `FILE` or `NAME=FILE`; a name may hold a `=` and a file not.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.rsplit_once('=') {
+            Some((name, file)) => Self { name: Some(name.to_owned()), file: file.into() },
+            None => Self { name: None, file: text.into() },
+        })
+    }
+}
+
+impl JwksArgument {
+    /// The entry that the file is for.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read(&self) -> anyhow::Result<Vec<u8>> {
+        let source = Source::from_argument(&self.file);
+        source.read().with_context(|| format!("{}: the key set cannot be read", source.name()))
+    }
+}
+
+/// The documents that stand in, by the fetch that would bring them.
+#[derive(Debug, Default)]
+pub struct StandIns(BTreeMap<FetchId, Vec<u8>>);
+
+impl StandIns {
+    /// The documents for the entries of a stage that fetch their keys.
+    ///
+    /// # Errors
+    /// A file cannot be read, or it is not clear which entry it is for.
+    pub fn read(arguments: &[JwksArgument], authn: &Authn, now: UnixTime) -> anyhow::Result<Self> {
+        let fetching: Vec<(String, FetchId)> =
+            authn.entries(now).filter_map(|entry| Some((entry.name.to_string(), entry.fetch?))).collect();
+        let names: Vec<&str> = fetching.iter().map(|(name, _)| name.as_str()).collect();
+        let mut documents = BTreeMap::new();
+        for argument in arguments {
+            let id = match (argument.name(), fetching.as_slice()) {
+                (_, []) => bail!("--jwks stands in for keys that are fetched, and the configuration fetches none"),
+                (None, [(_, only)]) => *only,
+                (None, _) => bail!("several entries fetch their keys; write --jwks NAME=FILE with one of {}", names.join(", ")),
+                (Some(name), _) => match fetching.iter().find(|(known, _)| known == name) {
+                    Some((_, id)) => *id,
+                    None => {
+                        let hint = suggestion::hint(name, &names, "entries that do");
+                        bail!("--jwks {name}=…: no entry of this name fetches its keys; {hint}")
+                    }
+                },
+            };
+            if documents.insert(id, argument.read()?).is_some() {
+                bail!("--jwks is given twice for the same entry");
+            }
+        }
+        Ok(Self(documents))
+    }
+
+    /// The key set that stands in for a fetch.
+    pub fn jwks(&self, id: FetchId) -> Option<Value> {
+        serde_json::from_slice(self.0.get(&id)?).ok()
+    }
+
+    /// Answer what a stage wants to fetch, as far as there are documents; returns what its log would say of those that it
+    /// cannot use.
+    pub fn answer(&self, stage: &mut dyn Stage, now: UnixTime) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for fetch in stage.due_fetches(now) {
+            let Some(body) = self.0.get(&fetch.id) else { continue };
+            let outcome = FetchOutcome::Answered { status: 200, body: body.clone() };
+            if let Some((LogLevel::Warn | LogLevel::Error, complaint)) = stage.on_fetched(fetch.id, outcome, now) {
+                complaints.push(complaint);
+            }
+        }
+        complaints
+    }
+}
