@@ -131,7 +131,7 @@ impl Report {
         let errors_before = self.errors.len();
         match module.module().load(configuration, environment) {
             Ok(loaded) => {
-                let Loaded { mut stages, warnings } = loaded;
+                let Loaded { mut stages, warnings, native_algorithms: _ } = loaded;
                 self.warnings.extend(warnings.into_iter().map(|warning| warning.within(path)));
                 if let Some(known) = clusters {
                     let fetched = stages.iter_mut().flat_map(|stage| stage.due_fetches(UnixTime::from_secs(0)));

@@ -34,6 +34,7 @@ use crate::config::rule::Access;
 use crate::decision::{ANONYMOUS, CORS_PREFLIGHT, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
 use crate::edits::{Edit, HeaderEdits};
 use crate::extractor::{self, Found};
+use crate::jose::Signatures;
 use crate::keyring::Keyring;
 use crate::rejection::Rejection;
 use crate::requirement::Vouched;
@@ -109,7 +110,7 @@ impl<'a> Outcome<'a> {
 }
 
 impl Authn {
-    /// The stage under a policy, with the keys that belong to its issuers.
+    /// The stage under a policy, with the keys that belong to its issuers. The module verifies signatures itself.
     #[must_use]
     pub fn new(policy: Policy, keyrings: Vec<Keyring>) -> Self {
         Self { policy: Rc::new(policy), callers: Callers::new(keyrings) }
@@ -119,6 +120,13 @@ impl Authn {
     #[must_use]
     pub fn before(mut self, auth_header: Option<Rc<auth_header::Policy>>) -> Self {
         self.callers.inject = auth_header;
+        self
+    }
+
+    /// The same stage with signatures verified by whom these say.
+    #[must_use]
+    pub fn with_signatures(mut self, signatures: Signatures) -> Self {
+        self.callers.signatures = signatures;
         self
     }
 

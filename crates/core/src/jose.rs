@@ -17,6 +17,7 @@ mod elliptic_key;
 mod hash;
 mod jwk;
 mod key_set;
+mod known_answers;
 mod malformed;
 mod rsa_key;
 mod secret_key;

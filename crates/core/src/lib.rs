@@ -14,7 +14,7 @@
 //! | whether a credential is good | [`extractor`], [`jose`], [`keyring`], [`token_cache`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
 //! | the four stages | [`authn`], [`auth_header`], [`audit`], [`metrics`] |
-//! | from what the operator wrote to stages | [`config`], [`module`] |
+//! | from what the operator wrote to stages | [`config`], [`platform`], [`module`] |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
@@ -35,6 +35,7 @@ pub mod matcher;
 pub mod metrics;
 pub mod module;
 pub mod path;
+pub mod platform;
 pub mod principal;
 pub mod recent;
 pub mod rejection;

@@ -12,7 +12,9 @@ use crate::config::bundle::BundleConfig;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::metrics::MetricsConfig;
 use crate::config::{self, ConfigError, Environment, Warning};
+use crate::jose::{AlgorithmSet, Signatures};
 use crate::metrics::{self, Metrics};
+use crate::platform::Platform;
 use crate::stage::Stage;
 
 /// A deployable module.
@@ -31,11 +33,14 @@ pub enum Module {
 }
 
 /// What a document became.
+#[derive(Default)]
 pub struct Loaded {
     /// The stages, in the order in which they run.
     pub stages: Vec<Box<dyn Stage>>,
     /// What deserves a second look.
     pub warnings: Vec<Warning>,
+    /// The algorithms whose signatures the proxy verifies, at native speed.
+    pub native_algorithms: AlgorithmSet,
 }
 
 impl fmt::Debug for Loaded {
@@ -53,14 +58,18 @@ impl Module {
     ///
     /// # Errors
     /// The first thing that is wrong with the document.
-    pub fn load(self, document: &[u8], environment: &dyn Environment) -> Result<Loaded, ConfigError> {
-        let mut loaded = Loaded { stages: Vec::new(), warnings: Vec::new() };
+    pub fn load<'a>(self, document: &[u8], platform: impl Into<Platform<'a>>) -> Result<Loaded, ConfigError> {
+        self.load_on(document, &platform.into())
+    }
+
+    fn load_on(self, document: &[u8], platform: &Platform<'_>) -> Result<Loaded, ConfigError> {
+        let mut loaded = Loaded::default();
         match self {
-            Self::JwtAuth => loaded.authn(&config::parse(document)?, environment)?,
+            Self::JwtAuth => loaded.authn(&config::parse(document)?, platform)?,
             Self::AuthHeader => loaded.auth_header(&config::parse(document)?)?,
             Self::AuditLog => loaded.audit(&config::parse(document)?, true)?,
             Self::Metrics => loaded.metrics(&config::parse(document)?, true)?,
-            Self::Bundle => loaded.bundle(&config::parse(document)?, environment)?,
+            Self::Bundle => loaded.bundle(&config::parse(document)?, platform)?,
         }
         Ok(loaded)
     }
@@ -92,7 +101,7 @@ impl Module {
 
 impl Loaded {
     /// The observers come first: a filter behind the one that answers never sees the request.
-    fn bundle(&mut self, config: &BundleConfig, environment: &dyn Environment) -> Result<(), ConfigError> {
+    fn bundle(&mut self, config: &BundleConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
         if let Some(metrics) = &config.metrics {
             self.within("metrics", |part| part.metrics(metrics, false))?;
         }
@@ -100,12 +109,14 @@ impl Loaded {
             self.within("auditLog", |part| part.audit(audit_log, false))?;
         }
         let (authn, keyrings) = self.within("jwtAuth", |part| {
-            authn::Policy::compile(&config.jwt_auth, config.forward(), environment, &mut part.warnings)
+            authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)
         })?;
         let auth_header = config.auth_header.as_ref();
         let auth_header =
             auth_header.map(|config| self.within("authHeader", |part| part.auth_header_policy(config))).transpose()?;
-        self.stages.push(Box::new(Authn::new(authn, keyrings).before(auth_header.clone())));
+        let signatures = self.signatures(platform);
+        let authn = Authn::new(authn, keyrings).with_signatures(signatures).before(auth_header.clone());
+        self.stages.push(Box::new(authn));
         if let Some(policy) = auth_header {
             self.stages.push(Box::new(AuthHeader::new(policy, false)));
         }
@@ -114,16 +125,31 @@ impl Loaded {
 
     /// Load a part whose object stands at `key`: its errors and warnings name places from there.
     fn within<T>(&mut self, key: &str, load: impl FnOnce(&mut Self) -> Result<T, ConfigError>) -> Result<T, ConfigError> {
-        let mut part = Self { stages: Vec::new(), warnings: Vec::new() };
+        let mut part = Self::default();
         let loaded = load(&mut part).map_err(|error| error.within(key))?;
         self.stages.append(&mut part.stages);
         self.warnings.extend(part.warnings.into_iter().map(|warning| warning.within(key)));
         Ok(loaded)
     }
 
-    fn authn(&mut self, config: &JwtAuthConfig, environment: &dyn Environment) -> Result<(), ConfigError> {
-        let (policy, keyrings) = authn::Policy::compile(config, None, environment, &mut self.warnings)?;
-        self.stages.push(Box::new(Authn::new(policy, keyrings)));
+    /// Who verifies signatures: the proxy, as far as it passes a test that is made here and now.
+    fn signatures(&mut self, platform: &Platform<'_>) -> Signatures {
+        let signatures = platform.native_signatures.clone().map_or_else(Signatures::in_module, Signatures::tested);
+        if !signatures.not_by_proxy().is_empty() {
+            let message = format!(
+                "the proxy does not verify signatures by {}; the module does, with the same verdict, more slowly",
+                signatures.not_by_proxy()
+            );
+            self.warnings.push(Warning::new("", message));
+        }
+        self.native_algorithms = signatures.by_proxy();
+        signatures
+    }
+
+    fn authn(&mut self, config: &JwtAuthConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
+        let (policy, keyrings) = authn::Policy::compile(config, None, platform.environment, &mut self.warnings)?;
+        let signatures = self.signatures(platform);
+        self.stages.push(Box::new(Authn::new(policy, keyrings).with_signatures(signatures)));
         Ok(())
     }
 

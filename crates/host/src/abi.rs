@@ -74,6 +74,14 @@ imports! {
         timeout: u32,
         token: &mut u32,
     );
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        data: &mut usize,
+        data_size: &mut usize,
+    );
     fn proxy_set_effective_context(context: u32);
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: &mut u32);
     fn proxy_increment_metric(metric: u32, amount: i64);

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis_core::config::Variable;
+use portcullis_core::platform::Platform;
 
 use crate::plugin::Plugin;
 use crate::proxy::Proxy;
@@ -93,9 +94,15 @@ impl<P: Proxy> Dispatcher<P> {
     fn load(&self, plugin: &Plugin, id: u32, size: usize) -> Result<Root, Refused> {
         let document = self.proxy.plugin_configuration(size)?;
         let environment = |name: &str| std::env::var(name).map_or(Variable::Unset, Variable::Set);
-        let loaded = (plugin.load)(&document, &environment)?;
+        // Only those who decide who is calling verify anything.
+        let native_signatures = if plugin.publishes_identity { self.proxy.native_signatures() } else { None };
+        let loaded = (plugin.load)(&document, Platform { environment: &environment, native_signatures })?;
         if plugin.callbacks.tick {
             self.proxy.set_tick_period(TICK_PERIOD)?;
+        }
+        if !loaded.native_algorithms.is_empty() {
+            let line = format!("portcullis: the proxy verifies signatures by {}", loaded.native_algorithms);
+            self.proxy.log(Severity::Info, &line);
         }
         for warning in loaded.warnings {
             self.proxy.log(Severity::Warn, &format!("portcullis: {warning}"));

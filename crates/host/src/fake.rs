@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis_core::answer::LocalReply;
 use portcullis_core::edits::Edit;
 use portcullis_core::headers::Headers;
+use portcullis_core::jose::NativeSignatures;
 use portcullis_core::stage::{Fetch, MetricId, MetricKind};
 use portcullis_core::time::UnixTime;
 
@@ -100,6 +102,10 @@ impl Proxy for &FakeProxy {
     fn plugin_configuration(&self, _size: usize) -> Result<Vec<u8>> {
         self.call("plugin_configuration")?;
         Ok(self.configuration.borrow().clone())
+    }
+
+    fn native_signatures(&self) -> Option<Rc<dyn NativeSignatures>> {
+        None
     }
 
     fn request_headers(&self) -> Result<Headers> {

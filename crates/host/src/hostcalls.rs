@@ -1,16 +1,19 @@
 //! The real proxy: each call of [`Proxy`] as one call of the interface.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis_core::answer::LocalReply;
 use portcullis_core::edits::Edit;
 use portcullis_core::headers::Headers;
+use portcullis_core::jose::NativeSignatures;
 use portcullis_core::stage::{Fetch, MetricId, MetricKind};
 use portcullis_core::time::UnixTime;
 
 use crate::error::{Error, Result, check};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
+use crate::verify_signature::VerifySignature;
 use crate::{abi, buffers, pairs};
 
 /// The proxy that loaded the module.
@@ -22,6 +25,13 @@ fn data(call: &'static str, function: impl FnOnce(&mut usize, &mut usize) -> u32
     let (mut address, mut size) = (0, 0);
     check(call, function(&mut address, &mut size))?;
     buffers::claim(address, size).ok_or(Error::malformed(call))
+}
+
+/// Calls a function that this proxy has beside its interface, and takes what it returns.
+pub fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u8>> {
+    data("call_foreign_function", |address, size| {
+        abi::proxy_call_foreign_function(name.as_ptr(), name.len(), argument.as_ptr(), argument.len(), address, size)
+    })
 }
 
 fn header_map(map: u32) -> Result<Headers> {
@@ -71,6 +81,10 @@ impl Proxy for Hostcalls {
         };
         let document = data(CALL, read)?;
         if document.len() == size { Ok(document) } else { Err(Error::malformed(CALL)) }
+    }
+
+    fn native_signatures(&self) -> Option<Rc<dyn NativeSignatures>> {
+        Some(Rc::new(VerifySignature::default()))
     }
 
     fn request_headers(&self) -> Result<Headers> {

@@ -45,6 +45,7 @@ pub mod root;
 pub mod runner;
 pub mod severity;
 pub mod stream;
+mod verify_signature;
 
 #[cfg(test)]
 mod fake;

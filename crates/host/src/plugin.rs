@@ -1,8 +1,9 @@
 //! The functions that the proxy calls, and the macro by which a module exports those that it needs.
 
-use portcullis_core::config::{ConfigError, Environment};
+use portcullis_core::config::ConfigError;
 use portcullis_core::module::Loaded;
 pub use portcullis_core::module::Module;
+use portcullis_core::platform::Platform;
 
 use crate::buffers;
 use crate::dispatcher::Dispatcher;
@@ -18,7 +19,7 @@ thread_local! {
 #[derive(Debug, Clone, Copy)]
 pub struct Plugin {
     /// Turns its document into stages.
-    pub load: fn(&[u8], &dyn Environment) -> Result<Loaded, ConfigError>,
+    pub load: fn(&[u8], Platform<'_>) -> Result<Loaded, ConfigError>,
     /// Whether its stages decide who is calling.
     pub publishes_identity: bool,
     /// The callbacks that it exports beside the ones that every module has.
@@ -76,7 +77,7 @@ impl Callbacks {
 macro_rules! plugin {
     ($module:ident: $($callback:ident),+ $(,)?) => {
         const PLUGIN: $crate::plugin::Plugin = $crate::plugin::Plugin {
-            load: |document, environment| $crate::plugin::Module::$module.load(document, environment),
+            load: |document, platform| $crate::plugin::Module::$module.load(document, platform),
             publishes_identity: $crate::plugin::Module::$module.publishes_identity(),
             callbacks: {
                 let mut callbacks = $crate::plugin::Callbacks::NONE;

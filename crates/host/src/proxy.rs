@@ -1,10 +1,12 @@
 //! What Portcullis asks of a proxy, as the runner sees it. [`Hostcalls`](crate::hostcalls::Hostcalls) is the real one.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis_core::answer::LocalReply;
 use portcullis_core::edits::Edit;
 use portcullis_core::headers::Headers;
+use portcullis_core::jose::NativeSignatures;
 use portcullis_core::stage::{Fetch, MetricId, MetricKind};
 use portcullis_core::time::UnixTime;
 
@@ -23,6 +25,9 @@ pub trait Proxy {
     fn set_tick_period(&self, period: Duration) -> Result<()>;
     /// The plugin's configuration, which has this many bytes.
     fn plugin_configuration(&self, size: usize) -> Result<Vec<u8>>;
+
+    /// The proxy's own verification of signatures, where it may have one. Whether it has, and gets it right, is for a test to say.
+    fn native_signatures(&self) -> Option<Rc<dyn NativeSignatures>>;
 
     /// The headers of the request of the effective context; never empty.
     fn request_headers(&self) -> Result<Headers>;

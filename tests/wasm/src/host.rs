@@ -12,6 +12,7 @@ use crate::headers::Headers;
 use crate::linker::linker;
 use crate::module;
 use crate::state::{Call, CallId, LogLine, Metric, Outcome, Progress, State, Stream, StreamId};
+use crate::verify_signature::VerifySignature;
 use crate::vm::Plugin;
 
 /// A proxy with a chain of modules, each in a virtual machine of its own.
@@ -319,6 +320,17 @@ impl Host {
     /// Set the level of the proxy's log: 0 trace to 5 critical.
     pub fn set_log_level(&mut self, level: u32) {
         self.state.borrow_mut().log_level = level;
+    }
+
+    /// From here on the foreign function `verify_signature` answers so.
+    pub fn verify_signature(&mut self, manner: VerifySignature) {
+        self.state.borrow_mut().verify_signature = manner;
+    }
+
+    /// How often the foreign function `verify_signature` was called.
+    #[must_use]
+    pub fn signatures_asked(&self) -> u32 {
+        self.state.borrow().signatures_asked
     }
 
     /// From here on this host call misbehaves.

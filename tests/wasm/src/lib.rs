@@ -25,6 +25,7 @@ pub mod module;
 mod state;
 mod status;
 pub mod token;
+mod verify_signature;
 mod vm;
 
 pub use fault::Fault;
@@ -32,3 +33,4 @@ pub use headers::Headers;
 pub use host::Host;
 pub use state::{Call, CallId, LocalReply, LogLine, Metric, Outcome, StreamId};
 pub use status::Status;
+pub use verify_signature::VerifySignature;

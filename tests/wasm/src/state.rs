@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fault::Faults;
 use crate::headers::Headers;
+use crate::verify_signature::VerifySignature;
 
 /// The number of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,6 +181,10 @@ pub(crate) struct State {
     pub(crate) calls: BTreeMap<CallId, Call>,
     pub(crate) calls_sent: u32,
     pub(crate) shared: BTreeMap<String, (Vec<u8>, u32)>,
+    /// How the foreign function `verify_signature` answers.
+    pub(crate) verify_signature: VerifySignature,
+    /// How often it was called.
+    pub(crate) signatures_asked: u32,
     pub(crate) faults: Faults,
     /// What a module did that no module may do.
     pub(crate) violations: Vec<String>,
@@ -199,6 +204,8 @@ impl State {
             calls: BTreeMap::new(),
             calls_sent: 0,
             shared: BTreeMap::new(),
+            verify_signature: VerifySignature::Right,
+            signatures_asked: 0,
             faults: Faults::default(),
             violations: Vec::new(),
         }

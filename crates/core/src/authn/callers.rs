@@ -6,7 +6,7 @@ use super::policy::Policy;
 use crate::auth_header;
 use crate::edits::Edit;
 use crate::extractor::Found;
-use crate::jose::{Accepted, Token, Validity};
+use crate::jose::{Accepted, Signatures, Token, Validity};
 use crate::keyring::{Keyring, Keys, Refreshed};
 use crate::principal::Identity;
 use crate::rejection::Rejection;
@@ -22,6 +22,8 @@ const CACHE_LIMITS: Limits = Limits { entries: 32_768, bytes: 64 * 1024 * 1024 }
 #[derive(Debug)]
 pub(super) struct Callers {
     keyrings: Vec<Keyring>,
+    /// Who verifies signatures.
+    pub signatures: Signatures,
     /// What the stage auth-header of the same module tells the upstream of a caller.
     pub inject: Option<Rc<auth_header::Policy>>,
     pub verified: VerifiedTokens<Rc<Caller>>,
@@ -63,7 +65,7 @@ impl Caller {
 impl Callers {
     /// Nobody known yet; the keyrings stand in the order of the issuers.
     pub fn new(keyrings: Vec<Keyring>) -> Self {
-        Self { keyrings, inject: None, verified: VerifiedTokens::new(CACHE_LIMITS) }
+        Self { keyrings, signatures: Signatures::in_module(), inject: None, verified: VerifiedTokens::new(CACHE_LIMITS) }
     }
 
     /// The keys, in the order of the issuers.
@@ -94,7 +96,7 @@ impl Callers {
             candidates.find(|(_, (issuer, _))| issuer.takes(&token, found.source)).ok_or(Rejection::IssuerUnknown)?;
         let (fetch, generation) = (keyring.fetch_id(), keyring.generation());
         let verdict = match keyring.keys(now) {
-            Keys::Ready(keys) => keys.verify(token, issuer.algorithms),
+            Keys::Ready(keys) => keys.verify_with(&self.signatures, token, issuer.algorithms),
             Keys::Pending => return Err(fetch.map_or(Rejection::KeysUnavailable.into(), Obstacle::KeysPending)),
             Keys::Unavailable => return Err(Rejection::KeysUnavailable.into()),
         };

@@ -1,5 +1,7 @@
 //! The signature algorithms that exist here (RFC 7518 section 3.1, RFC 8037). `none` is not one of them.
 
+use std::fmt;
+
 use super::hash::Hash;
 
 /// A signature algorithm.
@@ -143,6 +145,16 @@ impl AlgorithmSet {
     }
 }
 
+impl fmt::Display for AlgorithmSet {
+    /// Their names with commas between them.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().enumerate().try_for_each(|(index, algorithm)| {
+            formatter.write_str(if index == 0 { "" } else { ", " })?;
+            formatter.write_str(algorithm.as_str())
+        })
+    }
+}
+
 impl FromIterator<Algorithm> for AlgorithmSet {
     fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
         algorithms.into_iter().fold(Self::default(), Self::with)
@@ -176,6 +188,7 @@ mod tests {
         assert_eq!(both.iter().collect::<Vec<_>>(), [Algorithm::Es256]);
         let either = AlgorithmSet::from_iter(left).union(AlgorithmSet::from_iter(right));
         assert_eq!(either.iter().collect::<Vec<_>>(), [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]);
+        assert_eq!(either.to_string(), "RS256, ES256, EdDSA");
         assert!(AlgorithmSet::default().is_empty());
         assert!(!both.is_empty());
     }

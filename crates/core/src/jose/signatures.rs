@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::algorithm::{Algorithm, AlgorithmSet};
 use super::hash::Hash;
+use super::known_answers;
 
 /// A proxy that offers to verify signatures.
 pub trait NativeSignatures {
@@ -39,6 +40,20 @@ impl Signatures {
         Self::default()
     }
 
+    /// The proxy verifies those of its algorithms about which it tells right from wrong, here and now.
+    #[must_use]
+    pub fn tested(native: Rc<dyn NativeSignatures>) -> Self {
+        let trusted = known_answers::right_answers(&*native).collect();
+        Self { native: Some(native), trusted }
+    }
+
+    /// The algorithms that the proxy was asked about and did not get right.
+    #[must_use]
+    pub fn not_by_proxy(&self) -> AlgorithmSet {
+        let is_asked = self.native.is_some();
+        known_answers::algorithms().filter(|algorithm| is_asked && !self.trusted.contains(*algorithm)).collect()
+    }
+
     /// The algorithms that the proxy verifies.
     #[must_use]
     pub const fn by_proxy(&self) -> AlgorithmSet {
@@ -59,3 +74,6 @@ impl fmt::Debug for Signatures {
         formatter.debug_struct("Signatures").field("trusted", &self.trusted).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

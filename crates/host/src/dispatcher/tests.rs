@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use portcullis_core::answer::Refusal;
-use portcullis_core::config::{ConfigError, Environment, Warning};
+use portcullis_core::config::{ConfigError, Warning};
 use portcullis_core::decision::{Decision, TOKEN_VALID};
 use portcullis_core::module::Loaded;
 use portcullis_core::rejection::Rejection;
@@ -70,13 +70,13 @@ impl Stage for Scripted {
     }
 }
 
-fn load(document: &[u8], _environment: &dyn Environment) -> Result<Loaded, ConfigError> {
+fn load(document: &[u8], _: Platform<'_>) -> Result<Loaded, ConfigError> {
     if document == b"bad" {
         return Err(ConfigError::new("rules[0].access", "is not an access").hint("use required"));
     }
     let stages = SCRIPTS
         .with_borrow(|scripts| scripts.iter().map(|script| Box::new(Scripted(Rc::clone(script))) as Box<dyn Stage>).collect());
-    Ok(Loaded { stages, warnings: vec![Warning::new("jwtRules[0].secret", "stands in the configuration")] })
+    Ok(Loaded { stages, warnings: vec![Warning::new("jwtRules[0].secret", "stands in the configuration")], ..Loaded::default() })
 }
 
 const ALL: Callbacks = Callbacks { request_headers: true, tick: true, http_call_response: true, log: true };

@@ -11,7 +11,7 @@ use crate::vm::Context;
 pub(super) const FUNCTIONS: &[Function] = &[
     ("proxy_set_tick_period_milliseconds", "i", set_tick_period),
     ("proxy_http_call", "iiiiiiiiii", http_call),
-    ("proxy_call_foreign_function", "iiiiii", |_| Err(Status::NOT_FOUND.into())),
+    ("proxy_call_foreign_function", "iiiiii", call_foreign_function),
     ("proxy_get_shared_data", "iiiii", get_shared_data),
     ("proxy_set_shared_data", "iiiii", set_shared_data),
 ];
@@ -42,6 +42,19 @@ fn http_call(call: &mut HostCall<'_, '_>) -> Answer {
         id
     };
     call.return_word(9, id.0)
+}
+
+fn call_foreign_function(call: &mut HostCall<'_, '_>) -> Answer {
+    let (name, argument) = (call.text(0)?, call.bytes(2)?);
+    if name != "verify_signature" {
+        return Err(Status::NOT_FOUND.into());
+    }
+    let answer = {
+        let mut state = call.state();
+        state.signatures_asked += 1;
+        state.verify_signature.answer(&argument)?
+    };
+    call.return_bytes(4, answer)
 }
 
 fn get_shared_data(call: &mut HostCall<'_, '_>) -> Answer {

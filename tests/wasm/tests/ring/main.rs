@@ -6,3 +6,4 @@ mod exports;
 mod first_flow;
 mod hostile_host;
 mod keys;
+mod native_signatures;

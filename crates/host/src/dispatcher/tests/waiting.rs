@@ -95,8 +95,8 @@ impl Stage for Insisting {
     }
 }
 
-fn load_insisting(_document: &[u8], _environment: &dyn Environment) -> Result<Loaded, ConfigError> {
-    Ok(Loaded { stages: vec![Box::new(Insisting)], warnings: vec![] })
+fn load_insisting(_document: &[u8], _: Platform<'_>) -> Result<Loaded, ConfigError> {
+    Ok(Loaded { stages: vec![Box::new(Insisting)], ..Loaded::default() })
 }
 
 #[test]

@@ -1,0 +1,34 @@
+//! What a module is given by the place where it runs.
+
+use std::fmt;
+use std::rc::Rc;
+
+use crate::config::Environment;
+use crate::jose::NativeSignatures;
+
+/// The place where a module runs. Made from an [`Environment`] alone it is one without a proxy.
+#[derive(Clone)]
+pub struct Platform<'a> {
+    /// The environment that `{env: NAME}` reads.
+    pub environment: &'a dyn Environment,
+    /// The proxy's own verification of signatures, where it offers one.
+    pub native_signatures: Option<Rc<dyn NativeSignatures>>,
+}
+
+impl<'a, E: Environment> From<&'a E> for Platform<'a> {
+    fn from(environment: &'a E) -> Self {
+        Self { environment, native_signatures: None }
+    }
+}
+
+impl<'a> From<&'a dyn Environment> for Platform<'a> {
+    fn from(environment: &'a dyn Environment) -> Self {
+        Self { environment, native_signatures: None }
+    }
+}
+
+impl fmt::Debug for Platform<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Platform").finish_non_exhaustive()
+    }
+}
