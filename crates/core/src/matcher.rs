@@ -8,10 +8,12 @@
 
 mod header_matcher;
 mod host_pattern;
+mod index;
 mod path_template;
 
 use self::header_matcher::{Certainty, HeaderMatcher};
 use self::host_pattern::HostPattern;
+pub use self::index::Index;
 use self::path_template::{Captures, PathTemplate};
 use crate::config::ConfigError;
 use crate::config::matching::MatchConfig;

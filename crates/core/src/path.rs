@@ -34,6 +34,10 @@ impl RequestPath {
             return None;
         }
         let path = target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+        if is_normal(path) {
+            let text = String::from_utf8_lossy(path).into_owned();
+            return Some(Self { text, ambiguous: None, readings: OnceCell::new() });
+        }
         let (spelled, malformed) = escapes::spell(path);
         let ambiguous = malformed || !spelled.starts_with('/') || escapes::is_ambiguous(&spelled);
         let text = dot_segments::remove(&spelled);
@@ -68,6 +72,16 @@ impl RequestPath {
         };
         self.readings.get_or_init(list).as_deref()
     }
+}
+
+/// Whether a path is normal as it stands, as almost every one is: visible ASCII, nothing to decode, remove or wonder about.
+fn is_normal(path: &[u8]) -> bool {
+    let mut before = 0;
+    path.first() == Some(&b'/')
+        && path.iter().all(|byte| {
+            let after_slash = std::mem::replace(&mut before, *byte) == b'/';
+            byte.is_ascii_graphic() && !matches!(byte, b'%' | b'\\' | b';') && !(after_slash && matches!(byte, b'/' | b'.'))
+        })
 }
 
 /// What stands between the slashes of a path.

@@ -25,7 +25,7 @@ pub use self::rule::Rule;
 use crate::config::rule::{Access, DefaultAccess, RuleConfig};
 use crate::config::{ConfigError, Warning};
 use crate::decision::DEFAULT_RULE;
-use crate::matcher::Reading;
+use crate::matcher::{Index, Reading};
 use crate::path::RequestPath;
 use crate::rejection::Rejection;
 use crate::request::Request;
@@ -36,6 +36,8 @@ use crate::stage::Route;
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    index: Index,
+    names: BTreeMap<Rc<str>, usize>,
     default: Rule,
     /// The default for ambiguous requests: never public.
     ambiguous_default: Rule,
@@ -99,7 +101,9 @@ impl RuleSet {
         }
         let named_default = |access| Rule::everything(DEFAULT_RULE.into(), access);
         let set = Self {
+            index: Index::of(compiled.iter().map(Rule::matcher)),
             rules: compiled,
+            names,
             default: named_default(default.into()),
             ambiguous_default: named_default(if default == DefaultAccess::Denied { Access::Denied } else { Access::Required }),
             denied: named_default(Access::Denied),
@@ -129,26 +133,36 @@ impl RuleSet {
     }
 
     fn named(&self, name: &[u8]) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.name().as_bytes() == name)
+        self.rules.get(*self.names.get(str::from_utf8(name).ok()?)?)
     }
 
     /// The rules for a request with one meaning; `shadow` is the one that the route names.
-    fn select_matching<'a>(&'a self, request: &Request, route_name: Option<&str>, mut shadow: Option<&'a Rule>) -> Selection<'a> {
-        let mut others = Vec::new();
-        for rule in &self.rules {
-            if rule.is_shadow() && shadow.is_some() {
-                continue;
+    fn select_matching<'a>(&'a self, request: &Request, route_name: Option<&str>, shadow: Option<&'a Rule>) -> Selection<'a> {
+        let path = request.path().map(RequestPath::as_str);
+        let (mut first, mut first_shadow, mut possible) = (usize::MAX, usize::MAX, Vec::new());
+        self.index.visit(request, route_name, path, &mut |place| {
+            let Some(rule) = self.rules.get(place) else { return };
+            if place >= first || rule.is_shadow() && (shadow.is_some() || place >= first_shadow) {
+                return;
             }
-            match rule.matches(request, route_name) {
-                Some(false) => {}
-                Some(true) if rule.is_shadow() => shadow = Some(rule),
-                Some(true) => return Selection::certain(Selected { first: rule, others }, shadow),
-                None if rule.is_shadow() => {}
-                None => others.push(rule),
+            match (rule.matches(request, route_name), rule.is_shadow()) {
+                (Some(true), true) => first_shadow = place,
+                (Some(true), false) => first = place,
+                (None, false) => possible.push(place),
+                (None, true) | (Some(false), _) => {}
             }
-        }
-        let first = if shadow.is_some() { &self.open } else { &self.default };
-        Selection::certain(Selected { first, others }, shadow)
+        });
+        let shadow = shadow.or_else(|| self.rules.get(first_shadow).filter(|_| first_shadow < first));
+        let first_rule = self.rules.get(first).unwrap_or(if shadow.is_some() { &self.open } else { &self.default });
+        let others = self.in_order(possible).filter(|(place, _)| *place < first).map(|(_, rule)| rule).collect();
+        Selection::certain(Selected { first: first_rule, others }, shadow)
+    }
+
+    /// The rules at these places, each once and in order.
+    fn in_order(&self, mut places: Vec<usize>) -> impl Iterator<Item = (usize, &Rule)> {
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().filter_map(|place| Some((place, self.rules.get(place)?)))
     }
 
     /// The rules for an ambiguous request; `None` when it has one meaning.
@@ -176,7 +190,10 @@ impl RuleSet {
 
     /// Add the rules that would decide if the path were this one.
     fn collect<'a>(&'a self, request: &Request, route_name: Option<&str>, path: Option<&str>, found: &mut Vec<&'a Rule>) {
-        for rule in self.rules.iter().filter(|rule| rule.access() != Access::Public && !rule.is_shadow()) {
+        let mut places = Vec::new();
+        self.index.visit(request, route_name, path, &mut |place| places.push(place));
+        let rules = self.in_order(places).map(|(_, rule)| rule);
+        for rule in rules.filter(|rule| rule.access() != Access::Public && !rule.is_shadow()) {
             let matches = |reading| rule.matches_at(request, route_name, path, reading);
             let certain = matches(Reading::Broad);
             if (certain || matches(Reading::Lenient)) && !found.iter().any(|known| std::ptr::eq(*known, rule)) {

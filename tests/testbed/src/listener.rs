@@ -14,24 +14,37 @@ use crate::plugin::Plugin;
 pub struct Route {
     name: String,
     matcher: Value,
+    metadata: Value,
 }
 
 impl Route {
     /// A route for every path that begins so.
     #[must_use]
     pub fn prefix(name: &str, prefix: &str) -> Self {
-        Self { name: name.to_owned(), matcher: json!({ "prefix": prefix }) }
+        Self { name: name.to_owned(), matcher: json!({ "prefix": prefix }), metadata: json!({}) }
     }
 
     /// A route for requests with this header value, on every path.
     #[must_use]
     pub fn header(name: &str, header: &str, value: &str) -> Self {
         let matcher = json!({"prefix": "/", "headers": [{"name": header, "string_match": {"exact": value}}]});
-        Self { name: name.to_owned(), matcher }
+        Self { name: name.to_owned(), matcher, metadata: json!({}) }
+    }
+
+    /// The same with this metadata in the namespace `portcullis`.
+    #[must_use]
+    pub fn metadata(mut self, portcullis: &Value) -> Self {
+        self.metadata = json!({"filter_metadata": {"portcullis": portcullis}});
+        self
     }
 
     fn to_json(&self) -> Value {
-        json!({"name": self.name, "match": self.matcher, "route": {"cluster": UPSTREAM, "timeout": "15s"}})
+        json!({
+            "name": self.name,
+            "match": self.matcher,
+            "metadata": self.metadata,
+            "route": {"cluster": UPSTREAM, "timeout": "15s"},
+        })
     }
 }
 

@@ -11,7 +11,8 @@ pub(super) fn is_preflight(request: &Request) -> bool {
     let once = |name: &'static str, fits: fn(&[u8]) -> bool| matches!(headers.single(name), Ok(Some(value)) if fits(value));
     let absent = |name: &'static str| headers.all(name).next().is_none();
     request.method() == Some("OPTIONS")
-        && once("origin", |value| !value.is_empty() && value.iter().all(u8::is_ascii_graphic))
+        // Envoy joins repeated origins by a comma, which no origin holds.
+        && once("origin", |value| !value.is_empty() && value.iter().all(|byte| byte.is_ascii_graphic() && *byte != b','))
         && once("access-control-request-method", |value| !value.is_empty() && value.iter().all(|byte| is_token_byte(*byte)))
         && (absent("content-length") || once("content-length", |value| value == b"0"))
         && absent("transfer-encoding")
@@ -38,6 +39,7 @@ mod tests {
             ("an empty origin", "OPTIONS", vec![("origin", ""), method], false),
             ("two origins", "OPTIONS", vec![origin, origin, method], false),
             ("two origins in one", "OPTIONS", vec![("origin", "https://a https://b"), method], false),
+            ("two origins joined", "OPTIONS", vec![("origin", "https://a,https://b"), method], false),
             ("no method asked for", "OPTIONS", vec![origin], false),
             ("an empty method", "OPTIONS", vec![origin, ("access-control-request-method", "")], false),
             ("two methods", "OPTIONS", vec![origin, method, method], false),

@@ -11,8 +11,10 @@ pub(super) struct PathTemplate {
     open: bool,
 }
 
+/// What one segment of a path must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+pub(super) enum Segment {
+    /// This one.
     Literal {
         /// In the spelling of a normal path.
         text: String,
@@ -74,6 +76,19 @@ impl PathTemplate {
             segments.push(segment);
         }
         Ok(Self { segments, open })
+    }
+
+    /// What its segments must be, but for the empty one of a trailing slash.
+    pub(super) fn segments_without_slash(&self) -> &[Segment] {
+        match self.segments.split_last() {
+            Some((last, before)) if last.is_empty() => before,
+            _ => &self.segments,
+        }
+    }
+
+    /// Whether anything may follow its segments.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
     }
 
     /// The names of its parameters.

@@ -94,6 +94,10 @@ impl Rule {
         &self.name
     }
 
+    pub(super) const fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
     /// Whether it asks for a credential.
     #[must_use]
     pub const fn access(&self) -> Access {

@@ -1,3 +1,4 @@
+mod index;
 mod selection;
 
 use proptest::prelude::*;
