@@ -24,6 +24,32 @@ pub struct Repeated;
 pub struct Headers {
     bytes: Vec<u8>,
     spans: Vec<Span>,
+    noted: [Place; NOTED],
+}
+
+/// How many headers are asked for in every request, most of them more than once: they are looked for once, all together.
+const NOTED: usize = 6;
+
+/// The number of such a header, and its name. Their lengths tell them apart.
+const fn noted(length: usize) -> Option<(usize, &'static str)> {
+    match length {
+        5 => Some((0, ":path")),
+        6 => Some((1, "cookie")),
+        7 => Some((2, ":method")),
+        10 => Some((3, ":authority")),
+        12 => Some((4, "x-request-id")),
+        13 => Some((5, "authorization")),
+        _ => None,
+    }
+}
+
+/// Where a header stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Place {
+    #[default]
+    Nowhere,
+    At(usize),
+    Repeated,
 }
 
 impl Headers {
@@ -32,7 +58,19 @@ impl Headers {
     pub fn from_spans(bytes: Vec<u8>, spans: Vec<Span>) -> Option<Self> {
         let inside = |range: &Range<usize>| bytes.get(range.clone()).is_some();
         let all_inside = spans.iter().all(|span| inside(&span.name) && inside(&span.value));
-        all_inside.then_some(Self { bytes, spans })
+        all_inside.then(|| Self { bytes, spans, noted: [Place::Nowhere; NOTED] }.with_places())
+    }
+
+    fn with_places(mut self) -> Self {
+        for (index, span) in self.spans.iter().enumerate() {
+            if let Some((number, name)) = noted(span.name.len())
+                && self.bytes.get(span.name.clone()).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+                && let Some(place) = self.noted.get_mut(number)
+            {
+                *place = if *place == Place::Nowhere { Place::At(index) } else { Place::Repeated };
+            }
+        }
+        self
     }
 
     /// A snapshot of the given pairs, for tests and tools.
@@ -43,7 +81,7 @@ impl Headers {
             let value = headers.append(value.as_ref());
             headers.spans.push(Span { name, value });
         }
-        headers
+        headers.with_places()
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -77,6 +115,15 @@ impl Headers {
     /// # Errors
     /// [`Repeated`] when it was sent more than once.
     pub fn single<'a>(&'a self, name: &'a str) -> Result<Option<&'a [u8]>, Repeated> {
+        if let Some((number, noted)) = noted(name.len())
+            && noted == name
+        {
+            return match self.noted.get(number) {
+                Some(Place::At(index)) => Ok(self.spans.get(*index).and_then(|span| self.bytes.get(span.value.clone()))),
+                Some(Place::Nowhere) => Ok(None),
+                Some(Place::Repeated) | None => Err(Repeated),
+            };
+        }
         let mut values = self.all(name);
         let first = values.next();
         if values.next().is_some() { Err(Repeated) } else { Ok(first) }
@@ -94,6 +141,27 @@ mod tests {
         assert_eq!(headers.single("accept"), Err(Repeated));
         assert_eq!(headers.single("Host"), Ok(Some(&b"h"[..])));
         assert_eq!(headers.single("absent"), Ok(None));
+    }
+
+    #[test]
+    fn a_header_that_is_noted_is_found_as_any_other_is() {
+        let names =
+            [":path", "cookie", ":method", ":authority", "x-request-id", "authorization", ":scheme", "accept", "x-other-name!"];
+        let looked_for = |headers: &Headers, name: &str| {
+            let values: Vec<_> = headers.all(name).map(<[u8]>::to_vec).collect();
+            if values.len() > 1 { Err(Repeated) } else { Ok(values.into_iter().next()) }
+        };
+        for once in names {
+            for twice in names {
+                let sent = [(once, "1"), (twice, "2"), ("x", "3"), (&*twice.to_ascii_uppercase(), "4")]
+                    .map(|(name, value)| (name.to_owned(), value));
+                let headers = Headers::from_pairs(sent);
+                for name in names {
+                    let found = headers.single(name).map(|value| value.map(<[u8]>::to_vec));
+                    assert_eq!(found, looked_for(&headers, name), "{name} among {once}, {twice}");
+                }
+            }
+        }
     }
 
     #[test]

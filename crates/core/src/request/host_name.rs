@@ -5,7 +5,7 @@
 /// `None` when it is empty, has user information, or holds anything but what a name or an address is made of.
 pub(crate) fn normalize(authority: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(authority).ok()?;
-    let host = if text.starts_with('[') {
+    let mut host = if text.starts_with('[') {
         let (address, rest) = text.split_once(']')?;
         if !is_port(rest) || !address.bytes().skip(1).all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
             return None;
@@ -21,7 +21,8 @@ pub(crate) fn normalize(authority: &[u8]) -> Option<String> {
         }
         name.to_owned()
     };
-    Some(host.to_ascii_lowercase())
+    host.make_ascii_lowercase();
+    Some(host)
 }
 
 /// Nothing, or a colon with digits (RFC 3986 allows none).
