@@ -4,16 +4,14 @@
 //! configuration of one module. What it refuses beyond what the module refuses: a deployment that lets requests pass when the
 //! module fails, and a cluster that the Envoy configuration does not define.
 
+use portcullis_core::authn::Destination;
 use portcullis_core::config::{ConfigError, Warning, suggestion};
-use portcullis_core::module::Loaded;
-use portcullis_core::time::UnixTime;
 use serde_json::{Map, Value};
 
 use crate::deployment::{Deployment, Names, OnFailure};
 use crate::document::{self, Document, Source};
 use crate::environment::VmEnvironment;
 use crate::module_name::{Evidence, ModuleName};
-use crate::place::{element, member};
 use crate::report::{Checked, Report};
 use crate::{envoy, istio};
 
@@ -131,12 +129,9 @@ impl Report {
         let errors_before = self.errors.len();
         match module.module().load(configuration, environment) {
             Ok(loaded) => {
-                let Loaded { mut stages, warnings, native_algorithms: _ } = loaded;
-                self.warnings.extend(warnings.into_iter().map(|warning| warning.within(path)));
+                self.warnings.extend(loaded.warnings.into_iter().map(|warning| warning.within(path)));
                 if let Some(known) = clusters {
-                    let fetched = stages.iter_mut().flat_map(|stage| stage.due_fetches(UnixTime::from_secs(0)));
-                    let fetched: Vec<_> = fetched.map(|fetch| fetch.cluster).collect();
-                    self.check_clusters(module, path, &value, &fetched, known);
+                    self.check_clusters(path, loaded.destinations, known);
                 }
             }
             Err(error) => self.errors.push(error.within(path)),
@@ -145,29 +140,18 @@ impl Report {
         self.configurations.push(Checked { path: path.to_owned(), module, summary: summary(&value), is_valid });
     }
 
-    fn check_clusters<S: AsRef<str>>(&mut self, module: ModuleName, path: &str, value: &Value, fetched: &[S], known: &[&str]) {
-        let (jwt_auth, path) = match module {
-            ModuleName::Portcullis => (value.get("jwtAuth"), member(path, "jwtAuth")),
-            _ => (Some(value), path.to_owned()),
-        };
-        let rules = jwt_auth.and_then(|jwt_auth| jwt_auth.get("jwtRules")).and_then(Value::as_array);
-        let fetching = rules
-            .into_iter()
-            .flatten()
-            .enumerate()
-            .filter(|(_, rule)| rule.get("jwksUri").or_else(|| rule.get("jwks_uri")).is_some());
-        for ((index, rule), cluster) in fetching.zip(fetched) {
-            let cluster = cluster.as_ref();
-            if known.contains(&cluster) {
+    fn check_clusters(&mut self, path: &str, destinations: Vec<Destination>, known: &[&str]) {
+        for Destination { path: place, cluster, is_named } in destinations {
+            if known.contains(&&*cluster) {
                 continue;
             }
-            let place = member(&element(&member(&path, "jwtRules"), index), "cluster");
-            let problem = if rule.get("cluster").is_some() {
+            let problem = if is_named {
                 format!("no cluster of static_resources has the name `{cluster}`")
             } else {
                 format!("is missing, and no cluster of static_resources has the name that stands for it, `{cluster}`")
             };
-            self.errors.push(ConfigError::new(place, problem).hint(suggestion::hint(cluster, known, "clusters")));
+            let error = ConfigError::new(place, problem).hint(suggestion::hint(&cluster, known, "clusters"));
+            self.errors.push(error.within(path));
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use portcullis_core::authn::Authn;
 use portcullis_core::config::suggestion;
-use portcullis_core::stage::{FetchId, FetchOutcome, LogLevel, Stage};
+use portcullis_core::stage::{Alone, FetchId, FetchOutcome, LogLevel, Stage};
 use portcullis_core::time::UnixTime;
 use serde_json::Value;
 
@@ -91,12 +91,11 @@ impl StandIns {
     /// cannot use.
     pub fn answer(&self, stage: &mut dyn Stage, now: UnixTime) -> Vec<String> {
         let mut complaints = Vec::new();
-        for fetch in stage.due_fetches(now) {
+        for fetch in stage.due(now, &mut Alone).fetches {
             let Some(body) = self.0.get(&fetch.id) else { continue };
-            let outcome = FetchOutcome::Answered { status: 200, body: body.clone() };
-            if let Some((LogLevel::Warn | LogLevel::Error, complaint)) = stage.on_fetched(fetch.id, outcome, now) {
-                complaints.push(complaint);
-            }
+            let outcome = FetchOutcome::Answered { status: 200, max_age: None, body: body.clone() };
+            let message = stage.on_fetched(fetch.id, outcome, now, &mut Alone);
+            complaints.extend(message.filter(|message| message.level >= LogLevel::Warn).map(|message| message.text));
         }
         complaints
     }

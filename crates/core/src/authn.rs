@@ -17,7 +17,7 @@
 mod callers;
 mod examination;
 mod issuer;
-mod key_location;
+mod key_source;
 mod outputs;
 mod policy;
 mod preflight;
@@ -26,6 +26,7 @@ use std::rc::Rc;
 
 use callers::{Caller, Callers, Obstacle};
 pub use examination::{Doubt, Entry, Examination};
+pub use key_source::{Destination, destinations};
 pub use policy::Policy;
 
 use crate::answer::Refusal;
@@ -39,7 +40,7 @@ use crate::keyring::Keyring;
 use crate::rejection::Rejection;
 use crate::requirement::Vouched;
 use crate::rules::{Refused, Rule, Selected, Selection};
-use crate::stage::{Exchange, Fetch, FetchId, FetchOutcome, LogLevel, Needs, Stage, Verdict};
+use crate::stage::{Due, Exchange, FetchId, FetchOutcome, Message, Needs, SharedData, Stage, Verdict};
 use crate::time::UnixTime;
 
 /// The stage jwt-auth.
@@ -229,12 +230,12 @@ impl Stage for Authn {
         refusal.map_or(Verdict::Continue, Verdict::Refuse)
     }
 
-    fn due_fetches(&mut self, now: UnixTime) -> Vec<Fetch> {
-        self.callers.due_fetches(now)
+    fn due(&mut self, now: UnixTime, shared: &mut dyn SharedData) -> Due {
+        self.callers.due(&self.policy, now, shared)
     }
 
-    fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime) -> Option<(LogLevel, String)> {
-        self.callers.on_fetched(&self.policy, id, outcome, now)
+    fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime, shared: &mut dyn SharedData) -> Option<Message> {
+        self.callers.on_fetched(&self.policy, id, outcome, now, shared)
     }
 }
 

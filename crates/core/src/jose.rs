@@ -23,7 +23,7 @@ mod rsa_key;
 mod secret_key;
 mod signatures;
 mod spki;
-mod strict_json;
+pub(crate) mod strict_json;
 mod token;
 mod token_key;
 mod verification_key;

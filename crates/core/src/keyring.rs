@@ -3,30 +3,34 @@
 //! The protocol, for keys that are fetched. Whoever runs it calls [`due`](Keyring::due) now and then, carries the fetch out and
 //! hands the outcome to [`on_fetched`](Keyring::on_fetched). A request asks [`keys`](Keyring::keys): `Ready` → verify; `Pending`
 //! → wait for the fetch; `Unavailable` → refuse. When verification says that the key is unknown, a request asks
-//! [`request_refresh`](Keyring::request_refresh) once, and waits if that makes sense.
+//! [`request_key`](Keyring::request_key) once, and waits if that makes sense.
 //!
-//! - The first fetch is due at once, the next one `refresh` after a success.
+//! - The first fetch is due at once, the next one `refresh` after a success, or sooner when the answer's `max-age` says so.
 //! - After a failure the next fetch is due in 1, 2, 4… seconds, at most in `refresh` or one minute. The keys of the last success
 //!   stay in use until they are 24 hours old, then they go. A document that cannot be used is a failure like any other: there is no default key.
+//! - One worker fetches, the others take what it brought from shared data.
 //! - Unknown `kid`s cause one fetch a minute, however many requests bring them.
 //! - A fetch whose outcome never comes counts as lost one second after its timeout.
 
+mod freshness;
+mod location;
+mod schedule;
+mod sharing;
+mod source;
+mod unknown_keys;
+
 use std::time::Duration;
 
-use crate::jose::{AlgorithmSet, KeySet, KeySetError};
-use crate::stage::{Fetch, FetchId, FetchOutcome, MAX_FETCHED_BYTES};
-use crate::time::UnixTime;
+pub use freshness::max_age;
+pub use location::{Host, Location, LocationError};
+pub use schedule::Refresh;
+pub use source::{Discovery, DiscoveryError, KeyHost, Source};
 
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// After this time without a success, keys are no longer believed.
-const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Keys must be fetched again before they are too old.
-const LONGEST_REFRESH: Duration = Duration::from_secs(12 * 60 * 60);
-/// The least time between the beginnings of two fetches when the second is asked for by requests.
-const REQUESTED_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
-/// How long after its timeout a fetch is waited for.
-const GRACE: Duration = Duration::from_secs(1);
+use schedule::{News, Schedule};
+
+use crate::jose::{AlgorithmSet, KeySet, KeySetError};
+use crate::stage::{Fetch, FetchId, FetchOutcome, SharedData};
+use crate::time::UnixTime;
 
 /// What a keyring can say about its keys.
 #[derive(Debug)]
@@ -39,13 +43,28 @@ pub enum Keys<'a> {
     Unavailable,
 }
 
-/// What a successful fetch brought.
+/// What is due of one keyring.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The fetch to send. It is in flight from here until its outcome comes.
+    pub fetch: Option<Fetch>,
+    /// Whether keys, or a failure, came by another way than the outcome of a fetch.
+    pub is_settled: bool,
+    /// Whether a fetch was given up because its outcome never came.
+    pub is_lost: bool,
+    /// Whether the keys became too old and went.
+    pub has_expired: bool,
+}
+
+/// What a fetch brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refreshed {
     /// Other keys than before: what was verified with the old ones is to be forgotten.
     Changed,
     /// The same document as before.
     Unchanged,
+    /// The place of the keys; their own fetch is due now.
+    Located,
 }
 
 /// Why a fetch brought no keys. The text is for the operator's log.
@@ -60,9 +79,29 @@ pub enum FetchError {
     /// The answer was not a document.
     #[error("the answer has status {0}")]
     Status(u16),
+    /// The answer is longer than 1 MiB.
+    #[error("the answer is longer than 1 MiB")]
+    TooLarge,
     /// The document is no key set that can be used.
     #[error(transparent)]
     Keys(#[from] KeySetError),
+    /// None of the keys is of use.
+    #[error("none of the keys is for an algorithm that is allowed")]
+    Algorithms,
+    /// The document does not say where the keys are.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+}
+
+/// How the fetches of a keyring have gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct State {
+    /// How many keys there are.
+    pub keys: usize,
+    /// When the last success was.
+    pub succeeded: Option<UnixTime>,
+    /// How many fetches have failed since.
+    pub failures: u32,
 }
 
 /// The keys of one issuer.
@@ -70,29 +109,7 @@ pub enum FetchError {
 pub struct Keyring {
     keys: Option<KeySet>,
     generation: u64,
-    schedule: Option<Schedule>,
-}
-
-/// When keys are fetched.
-#[derive(Debug)]
-struct Schedule {
-    fetch: Fetch,
-    refresh: Duration,
-    progress: Progress,
-    /// When the last fetch began.
-    began: Option<UnixTime>,
-    /// How many fetches have failed since the last success.
-    failures: u32,
-    /// When the last success was.
-    succeeded: Option<UnixTime>,
-    /// The document of the last success.
-    document: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Progress {
-    InFlight { since: UnixTime },
-    Due { at: UnixTime },
+    schedule: Option<Box<Schedule>>,
 }
 
 impl Keyring {
@@ -114,31 +131,30 @@ impl Keyring {
         self.keys.as_ref().map(KeySet::algorithms)
     }
 
-    /// Keys that `fetch` brings, again every `refresh` (at most 12 hours).
+    /// Keys that are fetched, by fetches with this number. Of use are those that serve one of the algorithms.
     #[must_use]
-    pub fn fetched(fetch: Fetch, refresh: Duration) -> Self {
-        let schedule = Schedule {
-            fetch,
-            refresh: refresh.clamp(FIRST_RETRY, LONGEST_REFRESH),
-            progress: Progress::Due { at: UnixTime::from_secs(0) },
-            began: None,
-            failures: 0,
-            succeeded: None,
-            document: Vec::new(),
-        };
-        Self { keys: None, generation: 0, schedule: Some(schedule) }
+    pub fn fetched(source: Source, id: FetchId, refresh: Refresh, allowed: AlgorithmSet) -> Self {
+        Self { keys: None, generation: 0, schedule: Some(Box::new(Schedule::new(source, id, refresh, allowed))) }
     }
 
     /// The number of the fetch that brings the keys; `None` for fixed keys.
     #[must_use]
     pub fn fetch_id(&self) -> Option<FetchId> {
-        self.schedule.as_ref().map(|schedule| schedule.fetch.id)
+        self.schedule.as_ref().map(|schedule| schedule.id)
     }
 
     /// A number that grows whenever the keys change or go.
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// How the fetches have gone; `None` for fixed keys.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        let schedule = self.schedule.as_ref()?;
+        let keys = self.keys.as_ref().map_or(0, |keys| keys.keys().len());
+        Some(State { keys, succeeded: schedule.succeeded, failures: schedule.failures })
     }
 
     /// The keys at this time.
@@ -154,111 +170,62 @@ impl Keyring {
         }
     }
 
-    /// The fetch that is due, if one is. It is in flight from here until its outcome comes.
-    pub fn due(&mut self, now: UnixTime) -> Option<Fetch> {
-        let schedule = self.schedule.as_mut()?;
-        schedule.settle(now);
+    /// What is due. It looks at what other workers have fetched, too.
+    pub fn due(&mut self, now: UnixTime, shared: &mut dyn SharedData) -> Due {
+        let Some(schedule) = &mut self.schedule else { return Due::default() };
+        let is_lost = schedule.settle(now, shared);
+        let mut due = Due { is_lost, is_settled: is_lost, ..Due::default() };
+        if let Some(news) = schedule.news(now, shared) {
+            due.is_settled = true;
+            if let News::Keys(keys) = news {
+                self.keys = Some(keys);
+                self.generation = self.generation.wrapping_add(1);
+            }
+        }
         if self.keys.is_some() && !schedule.is_believed(now) {
             schedule.succeeded = None;
             self.keys = None;
             self.generation = self.generation.wrapping_add(1);
+            due.has_expired = true;
         }
-        match schedule.progress {
-            Progress::Due { at } if at <= now => {
-                schedule.progress = Progress::InFlight { since: now };
-                schedule.began = Some(now);
-                Some(schedule.fetch.clone())
-            }
-            _ => None,
-        }
+        let was_pending = schedule.brings_keys(now);
+        due.fetch = schedule.next(now, shared);
+        due.is_settled |= was_pending && !schedule.brings_keys(now);
+        due
     }
 
     /// Take the outcome of the fetch.
     ///
     /// # Errors
     /// [`FetchError`], when it brought no keys. Those that are there stay.
-    pub fn on_fetched(&mut self, outcome: FetchOutcome, now: UnixTime) -> Result<Refreshed, FetchError> {
+    pub fn on_fetched(
+        &mut self,
+        outcome: FetchOutcome,
+        now: UnixTime,
+        shared: &mut dyn SharedData,
+    ) -> Result<Refreshed, FetchError> {
         let Some(schedule) = &mut self.schedule else { return Ok(Refreshed::Unchanged) };
-        match schedule.read(outcome) {
-            Ok(new) => {
-                schedule.failures = 0;
-                schedule.succeeded = Some(now);
-                schedule.progress = Progress::Due { at: now.saturating_add(schedule.refresh) };
-                let Some((keys, document)) = new else { return Ok(Refreshed::Unchanged) };
-                schedule.document = document;
+        match schedule.on_fetched(outcome, now, shared)? {
+            None => Ok(Refreshed::Located),
+            Some(News::Same) => Ok(Refreshed::Unchanged),
+            Some(News::Keys(keys)) => {
                 self.keys = Some(keys);
                 self.generation = self.generation.wrapping_add(1);
                 Ok(Refreshed::Changed)
             }
-            Err(error) => {
-                schedule.fail(now);
-                Err(error)
-            }
         }
     }
 
-    /// A token names a key that is not here: make a fetch due, unless one began less than a minute ago. Returns whether a fetch
-    /// that may bring the key is on its way or due, so that waiting makes sense.
-    pub fn request_refresh(&mut self, now: UnixTime) -> bool {
-        let Some(schedule) = &mut self.schedule else { return false };
-        if schedule.brings_keys(now) {
-            return true;
-        }
-        let may_begin = schedule.began.is_none_or(|began| now.since(began) >= REQUESTED_REFRESH_INTERVAL);
-        if may_begin {
-            schedule.progress = Progress::Due { at: now };
-        }
-        may_begin
+    /// A token names a key that is not here, or none where it should: make a fetch due, unless one began less than a minute ago
+    /// or the same key was just looked up in vain. Returns whether a fetch that may bring the key is on its way or due, so that
+    /// waiting makes sense.
+    pub fn request_key(&mut self, id: Option<&str>, now: UnixTime) -> bool {
+        self.schedule.as_mut().is_some_and(|schedule| schedule.request_key(id.unwrap_or_default(), now))
     }
 }
 
-impl Schedule {
-    /// Whether the keys of the last success are young enough.
-    fn is_believed(&self, now: UnixTime) -> bool {
-        self.succeeded.is_some_and(|at| now.since(at) <= MAX_AGE)
-    }
-
-    /// Whether a fetch is in flight or due.
-    fn brings_keys(&self, now: UnixTime) -> bool {
-        match self.progress {
-            Progress::InFlight { since } => now < self.lost_at(since),
-            Progress::Due { at } => at <= now,
-        }
-    }
-
-    /// When a fetch that began at `since` is given up.
-    const fn lost_at(&self, since: UnixTime) -> UnixTime {
-        since.saturating_add(self.fetch.timeout).saturating_add(GRACE)
-    }
-
-    /// Give up a fetch whose outcome never came, and do not let a clock that was set back put the next one off.
-    fn settle(&mut self, now: UnixTime) {
-        match self.progress {
-            Progress::InFlight { since } if now >= self.lost_at(since) => self.fail(self.lost_at(since)),
-            Progress::InFlight { since } if since > now => self.progress = Progress::InFlight { since: now },
-            Progress::Due { at } if at > now.saturating_add(self.refresh) => self.progress = Progress::Due { at: now },
-            _ => {}
-        }
-    }
-
-    fn fail(&mut self, at: UnixTime) {
-        let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(self.failures));
-        self.failures = self.failures.saturating_add(1);
-        self.progress = Progress::Due { at: at.saturating_add(doubled.min(LONGEST_RETRY).min(self.refresh)) };
-    }
-
-    /// The keys of an outcome with their document; `None` when the document is the one of the last success.
-    fn read(&self, outcome: FetchOutcome) -> Result<Option<(KeySet, Vec<u8>)>, FetchError> {
-        match outcome {
-            FetchOutcome::Answered { status: 200, body } if body.len() > MAX_FETCHED_BYTES => Err(KeySetError::TooLarge.into()),
-            FetchOutcome::Answered { status: 200, body } if self.succeeded.is_some() && body == self.document => Ok(None),
-            FetchOutcome::Answered { status: 200, body } => Ok(Some((KeySet::from_jwks(&body)?, body))),
-            FetchOutcome::Answered { status, .. } => Err(FetchError::Status(status)),
-            FetchOutcome::Lost => Err(FetchError::Lost),
-            FetchOutcome::NotSent => Err(FetchError::NotSent),
-        }
-    }
-}
+/// `jwksUri` and its like are fetched this often when nothing else is said.
+pub const DEFAULT_REFRESH: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::audit::{self, AuditLog};
 use crate::auth_header::{self, AuthHeader};
-use crate::authn::{self, Authn};
+use crate::authn::{self, Authn, Destination};
 use crate::config::audit_log::AuditLogConfig;
 use crate::config::auth_header::{AuthHeaderConfig, Forward};
 use crate::config::bundle::BundleConfig;
@@ -41,6 +41,8 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
     /// The algorithms whose signatures the proxy verifies, at native speed.
     pub native_algorithms: AlgorithmSet,
+    /// The clusters that the proxy must have.
+    pub destinations: Vec<Destination>,
 }
 
 impl fmt::Debug for Loaded {
@@ -129,6 +131,7 @@ impl Loaded {
         let loaded = load(&mut part).map_err(|error| error.within(key))?;
         self.stages.append(&mut part.stages);
         self.warnings.extend(part.warnings.into_iter().map(|warning| warning.within(key)));
+        self.destinations.extend(part.destinations.into_iter().map(|destination| destination.within(key)));
         Ok(loaded)
     }
 
@@ -150,6 +153,7 @@ impl Loaded {
         let (policy, keyrings) = authn::Policy::compile(config, None, platform.environment, &mut self.warnings)?;
         let signatures = self.signatures(platform);
         self.stages.push(Box::new(Authn::new(policy, keyrings).with_signatures(signatures)));
+        self.destinations.extend(authn::destinations(config));
         Ok(())
     }
 

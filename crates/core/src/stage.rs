@@ -116,6 +116,8 @@ pub enum FetchOutcome {
     Answered {
         /// The status; 503 and 504 also stand for a refused connection and a timeout.
         status: u16,
+        /// For how long the server says that the answer is good; absent when it does not say.
+        max_age: Option<Duration>,
         /// The body.
         body: Vec<u8>,
     },
@@ -125,11 +127,86 @@ pub enum FetchOutcome {
     NotSent,
 }
 
+/// What is due of the things that a stage fetches.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// What to send. Each is in flight from here until its outcome is given to [`Stage::on_fetched`].
+    pub fetches: Vec<Fetch>,
+    /// What came, or failed, by another way: requests that wait for it are to be asked again.
+    pub settled: Vec<FetchId>,
+    /// What the operator should know.
+    pub messages: Vec<Message>,
+}
+
+/// A line for the proxy's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// The line.
+    pub text: String,
+}
+
+/// Which value of shared data a write may replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// None: there must not be one yet.
+    Nothing,
+    /// The one that was read with this version.
+    Version(u32),
+    /// Whatever is there.
+    Anything,
+}
+
+/// What became of a write to shared data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// The value is there.
+    Done,
+    /// Somebody wrote before.
+    Outdated,
+}
+
+/// The proxy has no shared data, or fails at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the proxy's shared data cannot be used")]
+pub struct NotShared;
+
+/// Data that all workers of a proxy see, and whoever else runs under the same VM id: nothing in it is believed unchecked.
+pub trait SharedData {
+    /// The value of a key with its version; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`NotShared`].
+    fn read(&mut self, key: &str) -> Result<Option<(Vec<u8>, u32)>, NotShared>;
+    /// Write the value of a key.
+    ///
+    /// # Errors
+    /// [`NotShared`].
+    fn write(&mut self, key: &str, value: &[u8], over: Over) -> Result<Written, NotShared>;
+}
+
+/// Shared data where there is none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Alone;
+
+impl SharedData for Alone {
+    fn read(&mut self, _key: &str) -> Result<Option<(Vec<u8>, u32)>, NotShared> {
+        Err(NotShared)
+    }
+
+    fn write(&mut self, _key: &str, _value: &[u8], _over: Over) -> Result<Written, NotShared> {
+        Err(NotShared)
+    }
+}
+
 /// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// A number that only grows.
     Counter,
+    /// A number that stands for now.
+    Gauge,
     /// A distribution.
     Histogram,
 }
@@ -144,7 +221,7 @@ pub trait Observer {
     fn define_metric(&mut self, kind: MetricKind, name: &str) -> Option<MetricId>;
     /// Add to a counter; an amount of zero does nothing.
     fn increment(&mut self, metric: MetricId, amount: u64);
-    /// Record a value in a histogram.
+    /// Record a value in a histogram, or set a gauge.
     fn record(&mut self, metric: MetricId, value: u64);
     /// Write a value of filter state that the proxy's access log can print.
     fn set_state(&mut self, key: &str, value: &str);
@@ -180,13 +257,22 @@ pub trait Stage {
     /// Observe how an exchange ended. Called once per exchange.
     fn on_log(&mut self, _exchange: &Exchange, _completion: &Completion, _now: UnixTime, _observer: &mut dyn Observer) {}
 
-    /// The fetches that are due. Each is in flight from here until its outcome is given to [`on_fetched`](Self::on_fetched).
-    fn due_fetches(&mut self, _now: UnixTime) -> Vec<Fetch> {
-        Vec::new()
+    /// What is due, of what is fetched and what other workers have fetched.
+    fn due(&mut self, _now: UnixTime, _shared: &mut dyn SharedData) -> Due {
+        Due::default()
     }
 
     /// Take the outcome of a fetch; returns what the operator should know.
-    fn on_fetched(&mut self, _id: FetchId, _outcome: FetchOutcome, _now: UnixTime) -> Option<(LogLevel, String)> {
+    fn on_fetched(
+        &mut self,
+        _id: FetchId,
+        _outcome: FetchOutcome,
+        _now: UnixTime,
+        _shared: &mut dyn SharedData,
+    ) -> Option<Message> {
         None
     }
+
+    /// Observe how the stage itself is doing. Called about once a second in each worker.
+    fn on_tick(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {}
 }

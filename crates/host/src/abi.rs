@@ -82,6 +82,8 @@ imports! {
         data: &mut usize,
         data_size: &mut usize,
     );
+    fn proxy_get_shared_data(key: *const u8, key_size: usize, data: &mut usize, data_size: &mut usize, version: &mut u32);
+    fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, version: u32);
     fn proxy_set_effective_context(context: u32);
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: &mut u32);
     fn proxy_increment_metric(metric: u32, amount: i64);

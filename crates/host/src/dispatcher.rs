@@ -8,20 +8,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
-use std::time::Duration;
 
 use portcullis_core::config::Variable;
 use portcullis_core::platform::Platform;
 
 use crate::plugin::Plugin;
 use crate::proxy::Proxy;
-use crate::root::Root;
+use crate::root::{Root, TICK_PERIOD};
 use crate::runner::{Action, Runner, refuse_without_policy};
 use crate::severity::Severity;
 use crate::stream::{Phase, Stream};
-
-/// Time between two ticks.
-const TICK_PERIOD: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 enum Context {

@@ -38,6 +38,12 @@ impl Error {
     pub const fn is_not_found(self) -> bool {
         matches!(self.cause, Cause::Status(1))
     }
+
+    /// Whether somebody else has written before.
+    #[must_use]
+    pub const fn is_outdated(self) -> bool {
+        matches!(self.cause, Cause::Status(8))
+    }
 }
 
 impl fmt::Display for Cause {

@@ -9,7 +9,7 @@ use portcullis_core::answer::LocalReply;
 use portcullis_core::edits::Edit;
 use portcullis_core::headers::Headers;
 use portcullis_core::jose::NativeSignatures;
-use portcullis_core::stage::{Fetch, MetricId, MetricKind};
+use portcullis_core::stage::{Fetch, MetricId, MetricKind, Over, Written};
 use portcullis_core::time::UnixTime;
 
 use crate::error::{Error, Result, check};
@@ -47,6 +47,7 @@ pub struct FakeProxy {
     pub seconds: Cell<u64>,
     pub tick_period: Cell<Option<Duration>>,
     pub shown: Cell<Severity>,
+    pub shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
 }
 
 impl Default for FakeProxy {
@@ -63,6 +64,7 @@ impl Default for FakeProxy {
             seconds: Cell::new(1_000),
             tick_period: Cell::new(None),
             shown: Cell::new(Severity::Warn),
+            shared: RefCell::default(),
         }
     }
 }
@@ -168,6 +170,27 @@ impl Proxy for &FakeProxy {
     fn fetched_body(&self, limit: usize) -> Result<Vec<u8>> {
         self.call("fetched_body")?;
         Ok(self.answer.borrow().body.iter().copied().take(limit).collect())
+    }
+
+    fn shared(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>> {
+        self.call("shared")?;
+        Ok(self.shared.borrow().get(key).cloned())
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], over: Over) -> Result<Written> {
+        self.call("set_shared")?;
+        let mut shared = self.shared.borrow_mut();
+        let version = shared.get(key).map_or(0, |(_, version)| *version);
+        let is_outdated = match over {
+            Over::Nothing => version != 0,
+            Over::Version(read) => version != read,
+            Over::Anything => false,
+        };
+        if is_outdated {
+            return Ok(Written::Outdated);
+        }
+        shared.insert(key.to_owned(), (value.to_vec(), version + 1));
+        Ok(Written::Done)
     }
 
     fn define_metric(&self, _kind: MetricKind, name: &str) -> Result<MetricId> {

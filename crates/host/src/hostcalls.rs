@@ -7,7 +7,7 @@ use portcullis_core::answer::LocalReply;
 use portcullis_core::edits::Edit;
 use portcullis_core::headers::Headers;
 use portcullis_core::jose::NativeSignatures;
-use portcullis_core::stage::{Fetch, MetricId, MetricKind};
+use portcullis_core::stage::{Fetch, MetricId, MetricKind, Over, Written};
 use portcullis_core::time::UnixTime;
 
 use crate::error::{Error, Result, check};
@@ -185,9 +185,39 @@ impl Proxy for Hostcalls {
         })
     }
 
+    fn shared(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>> {
+        let mut version = 0;
+        let read = |address: &mut usize, size: &mut usize| {
+            abi::proxy_get_shared_data(key.as_ptr(), key.len(), address, size, &mut version)
+        };
+        match data("get_shared_data", read) {
+            Ok(value) => Ok(Some((value, version))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], over: Over) -> Result<Written> {
+        const CALL: &str = "set_shared_data";
+        // Envoy takes any version where there is no value yet, and 0 for "whatever is there". No value has the greatest one.
+        let version = match over {
+            Over::Nothing => u32::MAX,
+            // A value that is there has a version, so this is no answer of a proxy that works.
+            Over::Version(0) => return Err(Error::malformed(CALL)),
+            Over::Version(version) => version,
+            Over::Anything => 0,
+        };
+        match check(CALL, abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)) {
+            Ok(()) => Ok(Written::Done),
+            Err(error) if error.is_outdated() => Ok(Written::Outdated),
+            Err(error) => Err(error),
+        }
+    }
+
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId> {
         let kind = match kind {
             MetricKind::Counter => 0,
+            MetricKind::Gauge => 1,
             MetricKind::Histogram => 2,
         };
         let mut metric = 0;

@@ -44,6 +44,7 @@ pub mod proxy;
 pub mod root;
 pub mod runner;
 pub mod severity;
+mod shared_data;
 pub mod stream;
 mod verify_signature;
 

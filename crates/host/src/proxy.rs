@@ -7,7 +7,7 @@ use portcullis_core::answer::LocalReply;
 use portcullis_core::edits::Edit;
 use portcullis_core::headers::Headers;
 use portcullis_core::jose::NativeSignatures;
-use portcullis_core::stage::{Fetch, MetricId, MetricKind};
+use portcullis_core::stage::{Fetch, MetricId, MetricKind, Over, Written};
 use portcullis_core::time::UnixTime;
 
 use crate::error::Result;
@@ -52,6 +52,11 @@ pub trait Proxy {
     fn fetched_headers(&self) -> Result<Headers>;
     /// The first `limit` bytes of the body of the answer to the fetch that this callback is about.
     fn fetched_body(&self, limit: usize) -> Result<Vec<u8>>;
+
+    /// Reads a value of shared data, with its version; `None` when there is none.
+    fn shared(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>>;
+    /// Writes a value of shared data.
+    fn set_shared(&self, key: &str, value: &[u8], over: Over) -> Result<Written>;
 
     /// Defines a metric.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId>;

@@ -1,8 +1,9 @@
 //! One configuration of a plugin: its stages, the fetches that are under way, and the requests that wait for them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use portcullis_core::decision::Decision;
 use portcullis_core::recent::Recent;
@@ -14,6 +15,9 @@ use crate::stream::Stream;
 
 /// How many decisions are at hand as JSON; to write one takes 0.5 µs.
 const MAX_RECENT: usize = 64;
+
+/// Time between two ticks.
+pub const TICK_PERIOD: Duration = Duration::from_secs(1);
 
 /// A fetch that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub struct Root {
     pub needs: Needs,
     /// The stages, in the order in which they run.
     pub stages: RefCell<Vec<Box<dyn Stage>>>,
+    /// The time between two ticks that the proxy was asked for.
+    pub tick_period: Cell<Duration>,
     calls: RefCell<Vec<Call>>,
     waiting: RefCell<Vec<Rc<Stream>>>,
     decisions: RefCell<Recent<Decision, Rc<[u8]>>>,
@@ -58,6 +64,7 @@ impl Root {
             observes: plugin.callbacks.log,
             needs,
             stages: RefCell::new(stages),
+            tick_period: Cell::new(TICK_PERIOD),
             calls: RefCell::new(Vec::new()),
             waiting: RefCell::new(Vec::new()),
             decisions: RefCell::new(Recent::new(MAX_RECENT)),
@@ -97,6 +104,12 @@ impl Root {
         let mut calls = self.calls.try_borrow_mut().ok()?;
         let index = calls.iter().position(|call| call.token == token)?;
         Some(calls.swap_remove(index))
+    }
+
+    /// Whether a fetch is under way.
+    #[must_use]
+    pub fn is_calling(&self, stage: usize, fetch: FetchId) -> bool {
+        self.calls.try_borrow().is_ok_and(|calls| calls.iter().any(|call| call.stage == stage && call.fetch == fetch))
     }
 
     /// Remembers a stream that waits.

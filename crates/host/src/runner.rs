@@ -149,7 +149,7 @@ impl<P: Proxy> Runner<'_, P> {
             match self.ask(exchange, from, None, now) {
                 Asked::Decided(refusal) => return self.settle(exchange, refusal),
                 Asked::Wait(stage, fetch) => {
-                    if self.send_due_for(stream, stage, now) {
+                    if self.send_due_for(stream, stage, fetch, now) {
                         return Phase::Waiting(Wait { stage, fetch, since });
                     }
                     from = stage;

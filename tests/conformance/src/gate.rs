@@ -5,7 +5,7 @@ use portcullis_core::edits::Edit;
 use portcullis_core::headers::Headers;
 use portcullis_core::module::Module;
 use portcullis_core::request::Request;
-use portcullis_core::stage::{Exchange, Fetch, FetchOutcome, Stage, Verdict};
+use portcullis_core::stage::{Alone, Exchange, Fetch, FetchOutcome, Stage, Verdict};
 use portcullis_core::time::UnixTime;
 use serde_json::{Map, Value};
 
@@ -134,9 +134,9 @@ impl Gate {
         for stage in &mut self.stages {
             let mut verdict = stage.on_request(&mut exchange, now);
             while let Verdict::Wait(_) = verdict {
-                for fetch in stage.due_fetches(now) {
+                for fetch in stage.due(now, &mut Alone).fetches {
                     fetches += 1;
-                    stage.on_fetched(fetch.id, keys(&fetch), now);
+                    stage.on_fetched(fetch.id, keys(&fetch), now, &mut Alone);
                 }
                 assert!(fetches <= MOST_FETCHES, "the request waits without end");
                 verdict = stage.on_request(&mut exchange, now);

@@ -83,7 +83,7 @@ impl Host {
 
     /// Configure the module at a place of the chain. A second time is an update: a new root context in the same virtual
     /// machine, which new streams get when it accepts.
-    fn configure_at(&mut self, place: usize, configuration: &[u8]) -> bool {
+    pub fn configure_at(&mut self, place: usize, configuration: &[u8]) -> bool {
         let root = self.start(place, configuration);
         let size = u32::try_from(configuration.len()).expect("a test's configuration is small");
         let is_accepted = self.plugins[place].call::<(u32, u32), u32>(root, "proxy_on_configure", (root, size)) != Some(0);

@@ -185,6 +185,7 @@ pub(crate) struct State {
     pub(crate) verify_signature: VerifySignature,
     /// How often it was called.
     pub(crate) signatures_asked: u32,
+    pub(crate) shared_writes: u32,
     pub(crate) faults: Faults,
     /// What a module did that no module may do.
     pub(crate) violations: Vec<String>,
@@ -206,6 +207,7 @@ impl State {
             shared: BTreeMap::new(),
             verify_signature: VerifySignature::Right,
             signatures_asked: 0,
+            shared_writes: 0,
             faults: Faults::default(),
             violations: Vec::new(),
         }

@@ -10,7 +10,7 @@ use crate::jose::{Accepted, Signatures, Token, Validity};
 use crate::keyring::{Keyring, Keys, Refreshed};
 use crate::principal::Identity;
 use crate::rejection::Rejection;
-use crate::stage::{Fetch, FetchId, FetchOutcome, LogLevel};
+use crate::stage::{Due, FetchId, FetchOutcome, LogLevel, Message, SharedData};
 use crate::time::UnixTime;
 use crate::token_cache::{Limits, VerifiedTokens};
 
@@ -95,13 +95,14 @@ impl Callers {
         let (index, (issuer, keyring)) =
             candidates.find(|(_, (issuer, _))| issuer.takes(&token, found.source)).ok_or(Rejection::IssuerUnknown)?;
         let (fetch, generation) = (keyring.fetch_id(), keyring.generation());
+        let key_id = token.key_id().map(str::to_owned);
         let verdict = match keyring.keys(now) {
             Keys::Ready(keys) => keys.verify_with(&self.signatures, token, issuer.algorithms),
             Keys::Pending => return Err(fetch.map_or(Rejection::KeysUnavailable.into(), Obstacle::KeysPending)),
             Keys::Unavailable => return Err(Rejection::KeysUnavailable.into()),
         };
         let verified = match (verdict, fetch) {
-            (Err(Rejection::KeyUnknown), Some(fetch)) if keyring.request_refresh(now) => {
+            (Err(Rejection::KeyUnknown), Some(fetch)) if keyring.request_key(key_id.as_deref(), now) => {
                 return Err(Obstacle::KeysPending(fetch));
             }
             (verdict, _) => verdict?,
@@ -117,9 +118,23 @@ impl Callers {
         Ok((Caller { issuer: index, generation, identity, outputs }, validity))
     }
 
-    /// The fetches of keys that are due.
-    pub fn due_fetches(&mut self, now: UnixTime) -> Vec<Fetch> {
-        self.keyrings.iter_mut().filter_map(|keyring| keyring.due(now)).collect()
+    /// What is due of the keys.
+    pub fn due(&mut self, policy: &Policy, now: UnixTime, shared: &mut dyn SharedData) -> Due {
+        let mut due = Due::default();
+        for (index, (keyring, issuer)) in self.keyrings.iter_mut().zip(&policy.issuers).enumerate() {
+            let generation = keyring.generation();
+            let one = keyring.due(now, shared);
+            if keyring.generation() != generation {
+                self.verified.forget(|caller| caller.issuer == index);
+            }
+            due.fetches.extend(one.fetch);
+            due.settled.extend(keyring.fetch_id().filter(|_| one.is_settled));
+            if one.has_expired {
+                let text = format!("keys of {} are too old to be believed; its tokens are refused", issuer.name);
+                due.messages.push(Message { level: LogLevel::Error, text });
+            }
+        }
+        due
     }
 
     /// Takes the outcome of a fetch; what the operator should know.
@@ -129,15 +144,16 @@ impl Callers {
         id: FetchId,
         outcome: FetchOutcome,
         now: UnixTime,
-    ) -> Option<(LogLevel, String)> {
+        shared: &mut dyn SharedData,
+    ) -> Option<Message> {
         let (keyring, issuer) = (self.keyrings.get_mut(id.0)?, policy.issuers.get(id.0)?);
-        match keyring.on_fetched(outcome, now) {
+        match keyring.on_fetched(outcome, now, shared) {
             Ok(Refreshed::Changed) => {
                 self.verified.forget(|caller| caller.issuer == id.0);
-                Some((LogLevel::Info, format!("keys of {} fetched", issuer.name)))
+                Some(Message { level: LogLevel::Info, text: format!("keys of {} fetched", issuer.name) })
             }
-            Ok(Refreshed::Unchanged) => None,
-            Err(error) => Some((LogLevel::Warn, format!("keys of {} not fetched: {error}", issuer.name))),
+            Ok(Refreshed::Unchanged | Refreshed::Located) => None,
+            Err(error) => Some(Message { level: LogLevel::Warn, text: format!("keys of {} not fetched: {error}", issuer.name) }),
         }
     }
 }

@@ -244,6 +244,7 @@ mod remembering;
 
 mod fetched_keys {
     use super::*;
+    use crate::stage::{Alone, LogLevel};
 
     fn stage() -> Authn {
         authn(&json!({"jwtRules": [
@@ -255,7 +256,7 @@ mod fetched_keys {
     fn document(kid: &str) -> FetchOutcome {
         let mut key = TestKeys::get().p256_jwk();
         key["kid"] = json!(kid);
-        FetchOutcome::Answered { status: 200, body: json!({"keys": [key]}).to_string().into_bytes() }
+        FetchOutcome::Answered { status: 200, max_age: None, body: json!({"keys": [key]}).to_string().into_bytes() }
     }
 
     fn ask(stage: &mut Authn, kid: &str, at: UnixTime) -> (Verdict, Option<String>) {
@@ -269,20 +270,20 @@ mod fetched_keys {
     fn a_request_waits_for_the_first_keys() {
         let mut stage = stage();
         assert_eq!(ask(&mut stage, "k1", NOW), (Verdict::Wait(FetchId(0)), None));
-        let fetches = stage.due_fetches(NOW);
+        let fetches = stage.due(NOW, &mut Alone).fetches;
         assert_eq!(fetches.iter().map(|fetch| &*fetch.cluster).collect::<Vec<_>>(), ["outbound|443||uaa"]);
         assert_eq!(ask(&mut stage, "k1", NOW).0, Verdict::Wait(FetchId(0)));
-        assert!(stage.due_fetches(NOW).is_empty(), "one fetch for all who wait");
-        stage.on_fetched(FetchId(0), document("k1"), NOW);
+        assert!(stage.due(NOW, &mut Alone).fetches.is_empty(), "one fetch for all who wait");
+        stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
         assert_eq!(ask(&mut stage, "k1", NOW).1.as_deref(), Some("token_valid"));
     }
 
     #[test]
     fn without_keys_a_request_is_refused_and_other_issuers_are_not_affected() {
         let mut stage = stage();
-        stage.due_fetches(NOW);
-        let (level, message) = stage.on_fetched(FetchId(0), FetchOutcome::Lost, NOW).unwrap();
-        assert_eq!((level, &*message), (LogLevel::Warn, "keys of https://uaa not fetched: no answer came"));
+        stage.due(NOW, &mut Alone);
+        let Message { level, text } = stage.on_fetched(FetchId(0), FetchOutcome::Lost, NOW, &mut Alone).unwrap();
+        assert_eq!((level, &*text), (LogLevel::Warn, "keys of https://uaa not fetched: no answer came"));
         assert_eq!(ask(&mut stage, "k1", NOW).1.as_deref(), Some("keys_unavailable"));
         let mut other = exchange("/", &[("authorization", &bearer(&with(valid(), "iss", json!("https://other"))))]);
         assert_eq!(stage.on_request(&mut other, NOW), Verdict::Continue);
@@ -291,31 +292,45 @@ mod fetched_keys {
     #[test]
     fn new_keys_of_one_issuer_leave_the_tokens_of_others_remembered() {
         let mut stage = stage();
-        stage.due_fetches(NOW);
-        stage.on_fetched(FetchId(0), document("k1"), NOW);
+        stage.due(NOW, &mut Alone);
+        stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
         ask(&mut stage, "k1", NOW);
         let other = bearer(&with(valid(), "iss", json!("https://other")));
         stage.on_request(&mut exchange("/", &[("authorization", &other)]), NOW);
         assert_eq!(stage.callers.verified.len(), 2);
-        stage.on_fetched(FetchId(0), document("k1"), NOW);
+        stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
         assert_eq!(stage.callers.verified.len(), 2, "the same keys again");
-        stage.on_fetched(FetchId(0), document("k2"), NOW);
+        stage.on_fetched(FetchId(0), document("k2"), NOW, &mut Alone);
         assert_eq!(stage.callers.verified.len(), 1);
     }
 
     #[test]
     fn an_unknown_kid_is_looked_up_once_and_known_ones_go_on() {
         let mut stage = stage();
-        stage.due_fetches(NOW);
-        stage.on_fetched(FetchId(0), document("k1"), NOW);
+        stage.due(NOW, &mut Alone);
+        stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
         let later = NOW.saturating_add(std::time::Duration::from_secs(61));
         assert_eq!(ask(&mut stage, "k2", NOW).1.as_deref(), Some("key_unknown"));
         assert_eq!(ask(&mut stage, "k2", later).0, Verdict::Wait(FetchId(0)));
         assert_eq!(ask(&mut stage, "k1", later).1.as_deref(), Some("token_valid"));
-        assert_eq!(stage.due_fetches(later).len(), 1);
-        stage.on_fetched(FetchId(0), document("k2"), later);
+        assert_eq!(stage.due(later, &mut Alone).fetches.len(), 1);
+        stage.on_fetched(FetchId(0), document("k2"), later, &mut Alone);
         assert_eq!(ask(&mut stage, "k2", later).1.as_deref(), Some("token_valid"));
         assert_eq!(ask(&mut stage, "k1", later).1.as_deref(), Some("key_unknown"), "forgotten with its key");
+    }
+}
+
+#[test]
+fn discovery_begins_under_the_issuers_own_path() {
+    for (uri, expected) in [
+        ("https://id.example.com", "/.well-known/openid-configuration"),
+        ("https://id.example.com/", "/.well-known/openid-configuration"),
+        ("https://id.example.com/realms/r", "/realms/r/.well-known/openid-configuration"),
+        ("https://id.example.com/realms/r/", "/realms/r/.well-known/openid-configuration"),
+    ] {
+        let mut stage = authn(&json!({"jwtRules": [{"issuer": "https://id.example.com/realms/r", "discovery": uri}]}));
+        let fetches = stage.due(NOW, &mut crate::stage::Alone).fetches;
+        assert_eq!(fetches.iter().map(|fetch| &*fetch.path).collect::<Vec<_>>(), [expected], "{uri}");
     }
 }
 
@@ -333,14 +348,14 @@ fn refuses_configurations_that_cannot_work() {
             "jwtRules[0].issuer: is empty; leave it out, and give a `name`, \
           when the tokens have no `iss`",
         ),
-        (entry(json!({"issuer": "a"})), "jwtRules[0]: has no keys; give one of `jwks`, `jwksUri`, `secret`"),
+        (entry(json!({"issuer": "a"})), "jwtRules[0]: has no keys; give one of `jwks`, `jwksUri`, `discovery`, `secret`"),
         (
             entry(json!({"issuer": "a", "secret": {"env": "S"}, "jwksUri": "https://a"})),
             "jwtRules[0]: has both `jwksUri` and `secret`; keys come from one place",
         ),
         (
             entry(json!({"issuer": "a", "secret": {"env": "S"}, "refresh": "5m"})),
-            "jwtRules[0].refresh: has no effect without `jwksUri`; remove it",
+            "jwtRules[0].refresh: has no effect without keys that are fetched; remove it",
         ),
         (
             entry(json!({"issuer": "a", "jwks": "<html>"})),
@@ -354,6 +369,37 @@ fn refuses_configurations_that_cannot_work() {
         (
             entry(json!({"issuer": "a", "jwksUri": "https://a", "algorithms": ["RS265"]})),
             "jwtRules[0].algorithms[0]: is not an algorithm that is supported; did you mean `RS256`?",
+        ),
+        (
+            entry(json!({"issuer": "a", "jwksUri": "https://a", "discovery": "https://a"})),
+            "jwtRules[0]: has both `jwksUri` and `discovery`; keys come from one place",
+        ),
+        (
+            entry(json!({"name": "a", "discovery": "https://a"})),
+            "jwtRules[0].discovery: needs `issuer`; the `issuer` of the discovery document must equal it",
+        ),
+        (
+            entry(json!({"issuer": "a", "discovery": "https://a/.well-known/openid-configuration"})),
+            "jwtRules[0].discovery: is not the URI of an issuer; `/.well-known/openid-configuration` is put behind it; \
+          for example https://issuer.example.com",
+        ),
+        (
+            entry(json!({"issuer": "a", "discovery": "https://169.254.169.254"})),
+            "jwtRules[0].discovery: leads to a link-local address or a cloud's metadata service; \
+          for example https://issuer.example.com",
+        ),
+        (
+            entry(json!({"issuer": "a", "discovery": "https://a", "algorithms": ["HS256"]})),
+            "jwtRules[0].algorithms[0]: `HS256` needs a shared secret, and keys at a URI are public; use `secret`, or an algorithm \
+          with a public key",
+        ),
+        (
+            entry(json!({"issuer": "a", "jwksUri": "https://a", "jwksHosts": [{"host": "b"}]})),
+            "jwtRules[0].jwksHosts: has no effect without `discovery`; remove it",
+        ),
+        (
+            entry(json!({"issuer": "a", "discovery": "https://a", "jwksHosts": [{"host": "https://b"}]})),
+            "jwtRules[0].jwksHosts[0].host: has no host; for example keys.example.com or keys.example.com:8443",
         ),
         (
             entry(json!({"issuer": "a", "secret": {"env": "S"}, "clockSkew": "1h"})),

@@ -28,11 +28,16 @@ pub struct JwtRuleConfig {
     /// Where the keys are fetched.
     #[serde(alias = "jwks_uri")]
     pub jwks_uri: Option<String>,
+    /// The OpenID provider whose configuration says where the keys are: the URI under which
+    /// `/.well-known/openid-configuration` lies. Its `issuer` must equal `issuer`.
+    pub discovery: Option<String>,
+    /// The hosts at which `discovery` may find the keys, beside its own.
+    pub jwks_hosts: Option<Vec<JwksHostConfig>>,
     /// The key of HS256, HS384 and HS512.
     pub secret: Option<SecretConfig>,
-    /// The proxy's cluster for the fetch; default: `outbound|443||host`, Istio's name for the host of `jwksUri`.
+    /// The proxy's cluster for the fetch; default: `outbound|443||host`, Istio's name for the host.
     pub cluster: Option<String>,
-    /// How often the keys are fetched; default 5m.
+    /// How often the keys are fetched; default 5m. A shorter `max-age` of the answer counts, down to 30s.
     pub refresh: Option<DurationText>,
     /// How long a fetch may take; default 5s.
     pub timeout: Option<DurationText>,
@@ -61,6 +66,17 @@ pub struct JwtRuleConfig {
     /// Where the principal's fields are found.
     #[serde(default)]
     pub claims: ClaimsConfig,
+}
+
+/// A host that keys may be fetched from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JwksHostConfig {
+    /// The host, with its port when that is not 443.
+    pub host: String,
+    /// The proxy's cluster that leads there; default: `outbound|443||host`, Istio's name for the host.
+    pub cluster: Option<String>,
 }
 
 /// A header that may hold the token.

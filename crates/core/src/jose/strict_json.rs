@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::malformed::{Malformed, Part};
 
 /// The JSON value in `bytes`; `None` when it is not one, or when an object in it repeats a name.
-pub(super) fn parse(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<Value> {
     read(bytes).ok()
 }
 

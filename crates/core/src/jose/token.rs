@@ -91,7 +91,9 @@ impl<'a> Token<'a> {
         &self.signature
     }
 
-    pub(super) fn key_id(&self) -> Option<&str> {
+    /// The `kid` that the token claims to be signed with.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 

@@ -6,13 +6,16 @@ mod waiting;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use portcullis_core::answer::Refusal;
 use portcullis_core::config::{ConfigError, Warning};
 use portcullis_core::decision::{Decision, TOKEN_VALID};
 use portcullis_core::module::Loaded;
 use portcullis_core::rejection::Rejection;
-use portcullis_core::stage::{Completion, Exchange, Fetch, FetchId, FetchOutcome, LogLevel, Needs, Observer, Stage, Verdict};
+use portcullis_core::stage::{
+    Completion, Due, Exchange, Fetch, FetchId, FetchOutcome, LogLevel, Message, Needs, Observer, SharedData, Stage, Verdict,
+};
 use portcullis_core::time::UnixTime;
 
 use super::*;
@@ -24,6 +27,7 @@ use crate::plugin::Callbacks;
 struct Script {
     verdicts: VecDeque<Verdict>,
     due: Vec<Fetch>,
+    settled: Vec<FetchId>,
     outcomes: Vec<FetchOutcome>,
     asked: u32,
     logs: Vec<(Option<Decision>, Completion)>,
@@ -60,13 +64,20 @@ impl Stage for Scripted {
         observer.print("logged");
     }
 
-    fn due_fetches(&mut self, _now: UnixTime) -> Vec<Fetch> {
-        std::mem::take(&mut self.0.borrow_mut().due)
+    fn due(&mut self, _now: UnixTime, _shared: &mut dyn SharedData) -> Due {
+        let mut script = self.0.borrow_mut();
+        Due { fetches: std::mem::take(&mut script.due), settled: std::mem::take(&mut script.settled), messages: Vec::new() }
     }
 
-    fn on_fetched(&mut self, _id: FetchId, outcome: FetchOutcome, _now: UnixTime) -> Option<(LogLevel, String)> {
+    fn on_fetched(
+        &mut self,
+        _id: FetchId,
+        outcome: FetchOutcome,
+        _now: UnixTime,
+        _shared: &mut dyn SharedData,
+    ) -> Option<Message> {
         self.0.borrow_mut().outcomes.push(outcome);
-        Some((LogLevel::Info, "keys fetched".to_owned()))
+        Some(Message { level: LogLevel::Info, text: "keys fetched".to_owned() })
     }
 }
 

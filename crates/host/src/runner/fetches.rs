@@ -1,14 +1,25 @@
 //! Sends the fetches that stages want, gives them the outcomes, and asks again about the requests that waited.
+//!
+//! Where another worker fetches, nobody tells this one when it is done. While requests wait here for such a fetch, the ticks
+//! come quickly; otherwise once a second.
+
+use std::time::Duration;
 
 use portcullis_core::headers::Headers;
-use portcullis_core::stage::{Fetch, FetchId, FetchOutcome, MAX_FETCHED_BYTES};
+use portcullis_core::keyring::max_age;
+use portcullis_core::stage::{Due, Fetch, FetchId, FetchOutcome, MAX_FETCHED_BYTES, Message};
 use portcullis_core::time::UnixTime;
 
 use super::{MIN_TICK_WAIT, Runner};
 use crate::error::Result;
+use crate::observer::ProxyObserver;
 use crate::proxy::Proxy;
-use crate::root::Call;
+use crate::root::{Call, TICK_PERIOD};
+use crate::shared_data::ProxySharedData;
 use crate::stream::{Stream, Wait};
+
+/// Time between two ticks while requests wait for what another worker fetches.
+const QUICK_TICK_PERIOD: Duration = Duration::from_millis(20);
 
 impl<P: Proxy> Runner<'_, P> {
     /// Sends what is due and asks again about requests that have waited a while. Runs in the root's context.
@@ -16,10 +27,14 @@ impl<P: Proxy> Runner<'_, P> {
         let Ok(now) = self.proxy.now() else { return };
         let stages = self.root.stages.try_borrow().map_or(0, |stages| stages.len());
         for stage in 0..stages {
-            let due = self.due(stage, now);
-            self.send_all(stage, due, now);
+            self.send_due(stage, now);
         }
         self.ask_again(now, |wait| now.since(wait.since) >= MIN_TICK_WAIT);
+        if let Ok(mut stages) = self.root.stages.try_borrow_mut() {
+            let mut observer = ProxyObserver(self.proxy);
+            stages.iter_mut().for_each(|stage| stage.on_tick(now, &mut observer));
+        }
+        self.set_pace();
     }
 
     /// Takes the outcome of a fetch. Runs in the root's context. An unknown token is none of this configuration's: nothing happens.
@@ -27,15 +42,18 @@ impl<P: Proxy> Runner<'_, P> {
         let Ok(now) = self.proxy.now() else { return };
         let outcome = if num_headers == 0 { FetchOutcome::Lost } else { self.read_outcome(body_size) };
         self.tell(call.stage, call.fetch, outcome, now);
+        // One fetch may be followed by another: the document that says where the keys are, by the keys.
+        self.send_due(call.stage, now);
         self.ask_again(now, |wait| wait.stage == call.stage && wait.fetch == call.fetch);
     }
 
     fn read_outcome(&self, body_size: usize) -> FetchOutcome {
         let answered = || -> Result<Option<FetchOutcome>> {
-            let Some(status) = status(&self.proxy.fetched_headers()?) else { return Ok(None) };
+            let headers = self.proxy.fetched_headers()?;
+            let Some(status) = status(&headers) else { return Ok(None) };
             let limit = MAX_FETCHED_BYTES.saturating_add(1);
             let body = if body_size == 0 { Vec::new() } else { self.proxy.fetched_body(limit.min(body_size))? };
-            Ok(Some(FetchOutcome::Answered { status, body }))
+            Ok(Some(FetchOutcome::Answered { status, max_age: max_age(&headers), body }))
         };
         match answered() {
             Ok(Some(outcome)) => outcome,
@@ -58,28 +76,65 @@ impl<P: Proxy> Runner<'_, P> {
         let _ = self.proxy.enter(self.root.id);
     }
 
-    /// Sends, from the stream's context, what is due for a stage; whether all of it was sent.
-    pub(super) fn send_due_for(&self, stream: &Stream, stage: usize, now: UnixTime) -> bool {
+    /// Sends, from the stream's context, what is due for a stage; whether the request has something to wait for. If not, it is to be
+    /// asked again at once.
+    pub(super) fn send_due_for(&self, stream: &Stream, stage: usize, fetch: FetchId, now: UnixTime) -> bool {
         let due = self.due(stage, now);
-        if due.is_empty() {
-            return true;
+        self.log(due.messages);
+        let is_settled = due.settled.contains(&fetch);
+        if due.fetches.is_empty() && (is_settled || self.root.is_calling(stage, fetch)) {
+            return !is_settled;
         }
         // A fetch sent by the stream would be cancelled with it, and others may wait for the same one.
         let sent = match self.proxy.enter(self.root.id) {
-            Ok(()) => self.send_all(stage, due, now),
+            Ok(()) => {
+                let sent = self.send_all(stage, due.fetches, now);
+                if !self.root.is_calling(stage, fetch) {
+                    self.tick_every(QUICK_TICK_PERIOD);
+                }
+                sent
+            }
             Err(error) => {
                 self.report("a fetch was not sent", error);
-                self.drop_all(stage, due, now);
-                false
+                let is_empty = due.fetches.is_empty();
+                self.drop_all(stage, due.fetches, now);
+                is_empty
             }
         };
         // Where the way back is lost, nothing may be done to the request from here: it waits for the next tick.
-        self.proxy.enter(stream.id).is_err() || sent
+        self.proxy.enter(stream.id).is_err() || (sent && !is_settled)
     }
 
-    fn due(&self, stage: usize, now: UnixTime) -> Vec<Fetch> {
-        let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return Vec::new() };
-        stages.get_mut(stage).map(|stage| stage.due_fetches(now)).unwrap_or_default()
+    /// Sends, from the root's context, what is due for a stage, and asks again about the requests for which something came.
+    fn send_due(&self, stage: usize, now: UnixTime) {
+        let due = self.due(stage, now);
+        self.log(due.messages);
+        self.send_all(stage, due.fetches, now);
+        if !due.settled.is_empty() {
+            self.ask_again(now, |wait| wait.stage == stage && due.settled.contains(&wait.fetch));
+        }
+    }
+
+    fn due(&self, stage: usize, now: UnixTime) -> Due {
+        let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return Due::default() };
+        stages.get_mut(stage).map(|stage| stage.due(now, &mut ProxySharedData(self.proxy))).unwrap_or_default()
+    }
+
+    /// Makes the ticks come as often as the requests that wait need them.
+    fn set_pace(&self) {
+        let is_called = |wait: Wait| self.root.is_calling(wait.stage, wait.fetch);
+        let polls = self.root.waiting().iter().filter_map(|stream| stream.wait()).any(|wait| !is_called(wait));
+        self.tick_every(if polls { QUICK_TICK_PERIOD } else { TICK_PERIOD });
+    }
+
+    fn tick_every(&self, period: Duration) {
+        if self.root.tick_period.get() == period {
+            return;
+        }
+        match self.proxy.set_tick_period(period) {
+            Ok(()) => self.root.tick_period.set(period),
+            Err(error) => self.report("the ticks come as often as before", error),
+        }
     }
 
     fn send_all(&self, stage: usize, due: Vec<Fetch>, now: UnixTime) -> bool {
@@ -105,11 +160,18 @@ impl<P: Proxy> Runner<'_, P> {
 
     fn tell(&self, stage: usize, fetch: FetchId, outcome: FetchOutcome, now: UnixTime) {
         let message = match self.root.stages.try_borrow_mut() {
-            Ok(mut stages) => stages.get_mut(stage).and_then(|stage| stage.on_fetched(fetch, outcome, now)),
+            Ok(mut stages) => {
+                let mut shared = ProxySharedData(self.proxy);
+                stages.get_mut(stage).and_then(|stage| stage.on_fetched(fetch, outcome, now, &mut shared))
+            }
             Err(_) => None,
         };
-        if let Some((level, message)) = message {
-            self.proxy.log(level.into(), &format!("portcullis: {message}"));
+        self.log(message);
+    }
+
+    fn log(&self, messages: impl IntoIterator<Item = Message>) {
+        for Message { level, text } in messages {
+            self.proxy.log(level.into(), &format!("portcullis: {text}"));
         }
     }
 }

@@ -66,11 +66,16 @@ fn get_shared_data(call: &mut HostCall<'_, '_>) -> Answer {
 
 fn set_shared_data(call: &mut HostCall<'_, '_>) -> Answer {
     let (key, value, cas) = (call.text(0)?, call.bytes(2)?, call.word(4));
-    let shared = &mut call.state().shared;
-    let current = shared.get(&key).map_or(0, |(_, cas)| *cas);
-    if cas != 0 && cas != current {
+    let mut state = call.state();
+    // As in Envoy: 0 writes over whatever is there, and where nothing is, any number does.
+    if let Some((_, current)) = state.shared.get(&key)
+        && cas != 0
+        && cas != *current
+    {
         return Err(Status::CAS_MISMATCH.into());
     }
-    shared.insert(key, (value, current + 1));
+    state.shared_writes += 1;
+    let version = state.shared_writes;
+    state.shared.insert(key, (value, version));
     Ok(())
 }

@@ -18,27 +18,30 @@ use serde_json::{Value, json};
 fn observing(name: &str) -> &'static [&'static str] {
     match name {
         "auth_header" => &["proxy_log"],
-        "jwt_auth" => &["proxy_log", "proxy_call_foreign_function"],
-        "portcullis" => &[
+        // Without shared data each worker fetches keys for itself.
+        "jwt_auth" | "portcullis" => &[
             "proxy_log",
             "proxy_get_log_level",
             "proxy_define_metric",
             "proxy_increment_metric",
             "proxy_record_metric",
             "proxy_call_foreign_function",
+            "proxy_get_shared_data",
+            "proxy_set_shared_data",
         ],
         other => panic!("{other} decides about no request"),
     }
 }
 
 /// The calls that return data or a number, and so can lie.
-const RETURNING: [&str; 7] = [
+const RETURNING: [&str; 8] = [
     "proxy_call_foreign_function",
     "proxy_get_buffer_bytes",
     "proxy_get_current_time_nanoseconds",
     "proxy_get_header_map_pairs",
     "proxy_get_log_level",
     "proxy_get_property",
+    "proxy_get_shared_data",
     "proxy_http_call",
 ];
 

@@ -7,6 +7,8 @@ use portcullis_wasm_tests::{Fault, Host, Outcome, Status, StreamId, fixture};
 use serde_json::json;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// The time between two ticks while a request waits for what another worker fetches.
+const QUICK_TICK: Duration = Duration::from_millis(20);
 
 fn configuration() -> String {
     let keys = json!({"jwksUri": "https://uaa.example.com/jwks.json?v=1", "cluster": "uaa", "refresh": "5m", "timeout": "5s"});
@@ -200,18 +202,54 @@ fn an_update_while_a_fetch_is_under_way_leaves_each_request_its_policy() {
     let old = host.open(&signed(&host, &issuer));
     assert!(host.configure(configuration()));
     let new = host.open(&signed(&host, &issuer));
-    let calls = host.calls();
-    assert_eq!(calls.len(), 2, "each configuration has keys of its own");
-    // The answer to the later fetch comes first.
-    host.answer_call(calls[1].0, 200, issuer.jwks());
-    assert!(host.outcome(new).is_continued());
-    assert_eq!(host.outcome(old), Outcome::Held);
-    host.answer_call(calls[0].0, 200, issuer.jwks());
+    assert_eq!(host.calls().len(), 1, "the keys are the same");
+    answer(&mut host, 200, issuer.jwks());
     assert!(host.outcome(old).is_continued());
+    assert_eq!(host.outcome(new), Outcome::Held);
+    host.pass(QUICK_TICK);
+    assert!(host.outcome(new).is_continued());
     host.finish(old, 200);
     host.finish(new, 200);
     host.retire_replaced();
     assert!(host.request(&signed(&host, &issuer)).is_continued());
+}
+
+#[test]
+fn an_update_that_ends_a_fetch_makes_nobody_wait_for_long() {
+    let issuer = Es256Issuer::new("k1");
+    let mut host = host();
+    let gone = host.open(&signed(&host, &issuer));
+    host.abandon(gone);
+    assert!(host.configure(configuration()));
+    host.retire_replaced();
+    assert_eq!(host.calls().len(), 0, "the fetch ended with the configuration that made it");
+    let stream = host.open(&signed(&host, &issuer));
+    assert_eq!(host.calls().len(), 0, "its turn has not ended");
+    host.pass(2 * SECOND);
+    answer(&mut host, 200, issuer.jwks());
+    assert!(host.outcome(stream).is_continued());
+}
+
+#[test]
+fn one_machine_fetches_and_the_others_take_what_it_brought() {
+    let issuer = Es256Issuer::new("k1");
+    let keys = json!({"jwksUri": "https://uaa.example.com/jwks.json", "cluster": "uaa", "forwardOriginalToken": true});
+    let configuration = fixture::jwt_auth_with(keys).to_string();
+    let mut host = Host::boot(&["jwt_auth"; 3]);
+    host.add_cluster("uaa");
+    (0..3).for_each(|place| assert!(host.configure_at(place, configuration.as_bytes())));
+    host.pass(SECOND);
+    answer(&mut host, 200, issuer.jwks());
+    let stream = host.open(&signed(&host, &issuer));
+    assert!(host.outcome(stream).is_continued(), "{:#?}", host.logs());
+    host.finish(stream, 200);
+    host.pass(Duration::from_secs(301));
+    let next = Es256Issuer::new("k2");
+    answer(&mut host, 200, next.jwks());
+    host.pass(SECOND);
+    assert!(host.request(&signed(&host, &next)).is_continued());
+    assert_eq!(host.request(&signed(&host, &issuer)).summary(), "401 key_unknown");
+    assert_eq!(host.calls_sent(), 2);
 }
 
 #[test]

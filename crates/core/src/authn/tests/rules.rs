@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::answer::LocalReply;
+use crate::stage::Alone;
 
 /// Two issuers with places of their own, and rules of each kind.
 fn pairs() -> Value {
@@ -250,8 +251,8 @@ fn what_the_gateway_cannot_decide_is_no_refusal_of_the_rule() {
         "jwtRules": [{"issuer": "https://uaa", "jwksUri": "https://uaa/jwks"}],
         "rules": [{"deny": {"status": 404, "body": "no"}}],
     }));
-    stage.due_fetches(NOW);
-    stage.on_fetched(FetchId(0), FetchOutcome::Lost, NOW);
+    stage.due(NOW, &mut Alone);
+    stage.on_fetched(FetchId(0), FetchOutcome::Lost, NOW, &mut Alone);
     let token = crate::jose::test_keys::TestKeys::get().sign(Algorithm::Es256, Some("k1"), &valid());
     let (_, verdict) = decide(&mut stage, exchange("/", &[("authorization", &format!("Bearer {token}"))]));
     let Verdict::Refuse(refusal) = verdict else { panic!("{verdict:?}") };

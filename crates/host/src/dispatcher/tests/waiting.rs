@@ -12,7 +12,7 @@ fn holds_a_request_until_its_fetch_ends_then_lets_it_go_once() {
     assert_eq!(scripts[1].borrow().asked, 0);
     answer(&proxy, &dispatcher, 101);
     assert_eq!(end_of(&proxy, STREAM), (vec![], 1, 0));
-    assert_eq!(scripts[0].borrow().outcomes, [FetchOutcome::Answered { status: 200, body: b"{}".to_vec() }]);
+    assert_eq!(scripts[0].borrow().outcomes, [FetchOutcome::Answered { status: 200, max_age: None, body: b"{}".to_vec() }]);
     assert!(proxy.lines.borrow().contains(&(Severity::Info, "portcullis: keys fetched".to_owned())));
     answer(&proxy, &dispatcher, 101);
     proxy.seconds.set(2_000);
@@ -90,8 +90,8 @@ impl Stage for Insisting {
         Verdict::Wait(FetchId(0))
     }
 
-    fn due_fetches(&mut self, _now: UnixTime) -> Vec<Fetch> {
-        vec![fetch(0)]
+    fn due(&mut self, _now: UnixTime, _shared: &mut dyn SharedData) -> Due {
+        Due { fetches: vec![fetch(0)], ..Due::default() }
     }
 }
 
@@ -185,5 +185,44 @@ fn a_failure_to_enter_the_stream_is_made_good_on_the_next_tick() {
     proxy.failing.borrow_mut().clear();
     proxy.seconds.set(1_002);
     dispatcher.tick(ROOT);
+    assert_eq!(end_of(&proxy, STREAM), (vec![], 1, 0));
+}
+
+#[test]
+fn ticks_come_quickly_while_a_request_waits_for_what_another_worker_fetches() {
+    let quick = Some(Duration::from_millis(20));
+    let slow = Some(Duration::from_secs(1));
+    let proxy = FakeProxy::default();
+    let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![script([Verdict::Wait(FetchId(7)), Verdict::Continue])]);
+    assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
+    assert_eq!(proxy.tick_period.get(), quick);
+    assert_eq!(proxy.context.get(), STREAM);
+    proxy.context.set(ROOT);
+    dispatcher.tick(ROOT);
+    assert_eq!((end_of(&proxy, STREAM), proxy.tick_period.get()), ((vec![], 0, 0), quick), "nothing came");
+    scripts[0].borrow_mut().settled.push(FetchId(7));
+    dispatcher.tick(ROOT);
+    assert_eq!((end_of(&proxy, STREAM), proxy.tick_period.get()), ((vec![], 1, 0), slow));
+}
+
+#[test]
+fn what_came_meanwhile_is_not_waited_for() {
+    let proxy = FakeProxy::default();
+    let script = Script { settled: vec![FetchId(7)], ..script([Verdict::Wait(FetchId(7)), Verdict::Continue]) };
+    let (dispatcher, _) = begin(&proxy, &DECIDES, vec![script]);
+    assert_eq!(dispatcher.request_headers(STREAM), Action::Continue);
+    assert_eq!(proxy.tick_period.get(), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn a_fetch_that_follows_another_is_sent_at_once() {
+    let proxy = FakeProxy::default();
+    let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![waits_for(7, Verdict::Wait(FetchId(7)))]);
+    dispatcher.request_headers(STREAM);
+    scripts[0].borrow_mut().due.push(fetch(7));
+    answer(&proxy, &dispatcher, 101);
+    assert_eq!(proxy.sent.borrow().len(), 2);
+    assert_eq!(end_of(&proxy, STREAM), (vec![], 0, 0));
+    answer(&proxy, &dispatcher, 102);
     assert_eq!(end_of(&proxy, STREAM), (vec![], 1, 0));
 }
