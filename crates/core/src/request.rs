@@ -19,8 +19,17 @@ const MAX_REQUEST_ID: usize = 128;
 #[derive(Debug, Default)]
 pub struct Request {
     headers: Headers,
-    host: OnceCell<Option<String>>,
+    host: OnceCell<Option<Host>>,
     path: OnceCell<Option<RequestPath>>,
+}
+
+/// The host in its normal spelling.
+#[derive(Debug)]
+enum Host {
+    /// So many bytes of what was sent.
+    AsSent(usize),
+    /// Another text.
+    Spelled(String),
 }
 
 impl Request {
@@ -51,8 +60,17 @@ impl Request {
     /// The host in lower case, without port and trailing dot; `None` when it is missing, repeated or malformed.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
-        let read = || host_name::normalize(self.authority()?);
-        self.host.get_or_init(read).as_deref()
+        let read = || {
+            let authority = self.authority()?;
+            match host_name::normal_length(authority) {
+                Some(length) => Some(Host::AsSent(length)),
+                None => host_name::normalize(authority).map(Host::Spelled),
+            }
+        };
+        match self.host.get_or_init(read).as_ref()? {
+            Host::AsSent(length) => str::from_utf8(self.authority()?.get(..*length)?).ok(),
+            Host::Spelled(host) => Some(host),
+        }
     }
 
     fn authority(&self) -> Option<&[u8]> {

@@ -176,3 +176,15 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn a_path_that_is_normal_as_it_stands_is_what_spelling_gives(path in "(/|[a-c.%;\\\\2f!~-]){0,10}") {
+        let path = format!("/{path}");
+        if is_normal(path.as_bytes()) {
+            let (spelled, malformed) = escapes::spell(path.as_bytes());
+            prop_assert!(!malformed && !escapes::is_ambiguous(&spelled));
+            prop_assert_eq!(&dot_segments::remove(&spelled), &path);
+        }
+    }
+}

@@ -25,7 +25,32 @@ pub(crate) fn normalize(authority: &[u8]) -> Option<String> {
     Some(host)
 }
 
+/// How many bytes of an authority are its host, when they are a name in its normal spelling, as almost every one is.
+pub(crate) fn normal_length(authority: &[u8]) -> Option<usize> {
+    let is_plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    let length = authority.iter().position(|byte| !is_plain(byte)).unwrap_or(authority.len());
+    let (name, rest) = authority.split_at_checked(length)?;
+    let is_port = rest.split_first().is_none_or(|(colon, digits)| *colon == b':' && digits.iter().all(u8::is_ascii_digit));
+    (is_port && name.last().is_some_and(|last| *last != b'.')).then_some(length)
+}
+
 /// Nothing, or a colon with digits (RFC 3986 allows none).
 fn is_port(text: &str) -> bool {
     text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_normal_as_it_stands_is_what_normalizing_gives(authority in "[a-zA-Z0-9._:@\\[\\]-]{0,12}") {
+            if let Some(length) = normal_length(authority.as_bytes()) {
+                prop_assert_eq!(authority.get(..length).map(str::to_owned), normalize(authority.as_bytes()));
+            }
+        }
+    }
 }

@@ -33,6 +33,7 @@ struct Script {
     logs: Vec<(Option<Decision>, Completion)>,
     needs: Needs,
     subjects: Vec<Option<String>>,
+    rules: Vec<Option<Vec<u8>>>,
 }
 
 thread_local! {
@@ -50,6 +51,7 @@ impl Stage for Scripted {
     fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime) -> Verdict {
         let mut script = self.0.borrow_mut();
         script.asked += 1;
+        script.rules.push(exchange.route.rule.clone());
         script.subjects.push(exchange.identity.as_ref().and_then(|identity| identity.principal.subject.clone()));
         let verdict = script.verdicts.pop_front().unwrap_or(Verdict::Continue);
         exchange.edits.remove("x-forged");

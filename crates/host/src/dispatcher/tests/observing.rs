@@ -34,6 +34,19 @@ fn the_end_of_a_request_that_came_by_unseen_is_read_from_the_proxy() {
     assert!(proxy.lines.borrow().contains(&(Severity::Warn, "logged".to_owned())), "at the level that is shown");
 }
 
+#[test]
+fn the_rule_that_a_route_names_is_read_as_it_stands() {
+    const RULE: &str = "xds.route_metadata.filter_metadata.portcullis.rule";
+    for (name, value) in [("absent", None), ("text", Some(&b"approve"[..])), ("empty", Some(b"")), ("no text", Some(b"\xff\0"))] {
+        let proxy = FakeProxy::default();
+        let needs = Needs { route_rule: true, ..Needs::default() };
+        let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![Script { needs, ..script([]) }]);
+        proxy.properties.borrow_mut().extend(value.map(|value| (RULE.to_owned(), value.to_vec())));
+        dispatcher.request_headers(STREAM);
+        assert_eq!(scripts[0].borrow().rules, [value.map(<[u8]>::to_vec)], "{name}");
+    }
+}
+
 const PRINCIPAL: &str = r#"{"issuer":"https://uaa","subject":"2","roles":[],"scopes":[],"audiences":[],"claims":{},"method":"jwt","tokenId":null,"expiresAt":null}"#;
 
 #[test]
