@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .PHONY: help tools tools-compose build check test test-unit test-conformance test-wasm test-e2e test-node test-manifests \
-	test-compose lint fmt \
+	test-compose test-fuzz fuzz lint fmt \
 	demo demo-up demo-down bench clean
 
 crates := -p portcullis-core -p portcullis-host -p portcullis-cli
@@ -29,7 +29,7 @@ check: ## format, clippy and unit tests: under a minute when warm
 	cargo clippy --quiet --all-targets $(crates) $(filters) -- -D warnings
 	@$(MAKE) --no-print-directory test-unit
 
-test: test-unit test-conformance test-manifests test-wasm test-e2e test-node ## all rings of tests
+test: test-unit test-conformance test-fuzz test-manifests test-wasm test-e2e test-node ## all rings of tests
 
 test-unit: ## the crates, natively
 ifeq ($(nextest),yes)
@@ -40,6 +40,12 @@ endif
 
 test-conformance: ## what other projects expect, row by row (needs CONFORMANCE)
 	cargo test -p portcullis-conformance --no-fail-fast
+
+test-fuzz: ## the fuzz targets for a few seconds: their seeds, and the same mutations of them in each run
+	cargo test -p portcullis-fuzz --no-fail-fast
+
+fuzz: ## each fuzz target for a minute, or for TIME=900 seconds
+	@scripts/fuzz.sh $(or $(TIME),60)
 
 test-manifests: build ## envoy/ by Envoy itself, istio/ by its CRDs (needs CONFORMANCE)
 	@scripts/tools.sh envoy

@@ -3,7 +3,7 @@
 //! A credential passes four steps, and each step is the only way to the next:
 //! [`Token::parse`] (well formed; what it says is not to be believed) → [`KeySet::verify`] (signed with a key of the issuer, by
 //! an algorithm that is allowed) → [`Verified`] → [`ClaimRules::check`] (for us, and now) → [`Accepted`].
-//! Claims come out of the last two only.
+//! Claims come out of the last two only. A [`Jws`] is a token without regard to what it says.
 //!
 //! Refused everywhere: unsigned and encrypted tokens, headers that ask for extensions (`crit`, `b64`, `zip`), repeated names in
 //! any JSON object, base64url with padding or stray bits, a `kid` that no key bears, an algorithm that does not fit the key.
@@ -16,6 +16,7 @@ mod edwards_key;
 mod elliptic_key;
 mod hash;
 mod jwk;
+mod jws;
 mod key_set;
 mod known_answers;
 mod malformed;
@@ -32,10 +33,11 @@ pub use algorithm::{Algorithm, AlgorithmSet};
 pub use claim_rules::{Accepted, ClaimCheck, ClaimRules, Validity};
 pub use hash::Hash;
 pub use jwk::SkipReason;
+pub use jws::{Jws, MAX_TOKEN_BYTES};
 pub use key_set::{KeySet, KeySetError, KeyView, MIN_SECRET_BYTES, SkippedKey};
 pub use malformed::{Malformed, Part};
 pub use signatures::{NativeSignatures, NoAnswer, Signatures};
-pub use token::{MAX_TOKEN_BYTES, Token, Verified};
+pub use token::{Token, Verified};
 
 #[cfg(test)]
 pub(crate) mod test_keys;

@@ -129,7 +129,7 @@ impl Gate {
     pub fn ask_with(&mut self, ask: &Ask, now: UnixTime, keys: impl Fn(&Fetch) -> FetchOutcome) -> Answer {
         let mut pairs = ask.pairs();
         let mut exchange = Exchange::new(Request::new(Headers::from_pairs(pairs.iter().cloned())), Some(now));
-        exchange.route_name.clone_from(&ask.route);
+        exchange.route.name.clone_from(&ask.route);
         let mut fetches = 0;
         for stage in &mut self.stages {
             let mut verdict = stage.on_request(&mut exchange, now);
@@ -155,11 +155,11 @@ impl Gate {
 }
 
 /// Change headers as the proxy does.
-fn apply(edit: &Edit, pairs: &mut Vec<(String, Vec<u8>)>) {
+pub fn apply(edit: &Edit, pairs: &mut Vec<(String, Vec<u8>)>) {
     if let Edit::Remove(name) | Edit::Set(name, _) = edit {
         pairs.retain(|(found, _)| !found.eq_ignore_ascii_case(name));
     }
     if let Edit::Set(name, value) | Edit::Append(name, value) = edit {
-        pairs.push((name.clone(), value.clone().into_bytes()));
+        pairs.push((name.to_string(), value.as_bytes().to_vec()));
     }
 }

@@ -9,6 +9,8 @@
 
 pub mod disagreements;
 pub mod gate;
+pub mod jws;
+pub mod others;
 pub mod report;
 pub mod row;
 pub mod suites;

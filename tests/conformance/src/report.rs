@@ -38,7 +38,7 @@ fn listed(suite: &str) -> impl Iterator<Item = &'static Disagreement> {
 
 /// docs/conformance.md.
 #[must_use]
-pub fn document(reports: &[Report]) -> String {
+pub fn document(reports: &[&Report]) -> String {
     let mut text = HEAD.to_owned();
     text.push_str(&counts(reports));
     text.push_str(DISAGREEMENTS_HEAD);
@@ -70,7 +70,7 @@ pub fn disagreements() -> String {
 }
 
 /// The table of counts.
-fn counts(reports: &[Report]) -> String {
+fn counts(reports: &[&Report]) -> String {
     let mut text = String::from("| suite | rows | as expected | left to us | differ | not run |\n|---|---|---|---|---|---|\n");
     let mut total = [0; 5];
     for report in reports {

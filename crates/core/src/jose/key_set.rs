@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::algorithm::{Algorithm, AlgorithmSet};
 use super::jwk::{self, SkipReason};
+use super::jws::Jws;
 use super::signatures::Signatures;
 use super::strict_json;
 use super::token::{Token, Verified};
@@ -178,35 +179,39 @@ impl KeySet {
     /// Verify a token's signature, by whom `signatures` says.
     ///
     /// # Errors
-    /// [`Rejection::AlgorithmNotAllowed`] when the algorithm is not `allowed` or does not fit the key that the token names,
-    /// [`Rejection::KeyUnknown`] when no key bears its `kid` or, without a `kid`, not exactly one key fits,
-    /// [`Rejection::SignatureInvalid`].
+    /// Those of [`verify_jws`](Self::verify_jws).
     pub fn verify_with(&self, signatures: &Signatures, token: Token<'_>, allowed: AlgorithmSet) -> Result<Verified, Rejection> {
-        if !allowed.contains(token.algorithm()) {
-            return Err(Rejection::AlgorithmNotAllowed);
-        }
-        self.check_candidates(&token)?;
-        if self.candidates(&token).any(|key| key.has_signed(&token, signatures)) {
-            Ok(token.into_verified())
-        } else {
-            Err(Rejection::SignatureInvalid)
-        }
+        self.verify_jws(signatures, token.jws(), allowed).map(|()| token.into_verified())
     }
 
-    /// The keys that bear the token's `kid`; all of them when it has none.
-    fn named<'a>(&'a self, token: &'a Token<'_>) -> impl Iterator<Item = &'a VerificationKey> {
-        let wanted = if self.serves_any_kid { None } else { token.key_id() };
+    /// Verify the signature of a text, which need not be a token.
+    ///
+    /// # Errors
+    /// [`Rejection::AlgorithmNotAllowed`] when the algorithm is not `allowed` or does not fit the key that the text names,
+    /// [`Rejection::KeyUnknown`] when no key bears its `kid` or, without a `kid`, not exactly one key fits,
+    /// [`Rejection::SignatureInvalid`].
+    pub fn verify_jws(&self, signatures: &Signatures, jws: &Jws<'_>, allowed: AlgorithmSet) -> Result<(), Rejection> {
+        if !allowed.contains(jws.algorithm()) {
+            return Err(Rejection::AlgorithmNotAllowed);
+        }
+        self.check_candidates(jws)?;
+        if self.candidates(jws).any(|key| key.has_signed(jws, signatures)) { Ok(()) } else { Err(Rejection::SignatureInvalid) }
+    }
+
+    /// The keys that bear the text's `kid`; all of them when it has none.
+    fn named<'a>(&'a self, jws: &'a Jws<'_>) -> impl Iterator<Item = &'a VerificationKey> {
+        let wanted = if self.serves_any_kid { None } else { jws.key_id() };
         self.keys.iter().filter(move |key| wanted.is_none_or(|wanted| key.id.as_deref() == Some(wanted)))
     }
 
-    /// The keys to try: those of the named that serve the token's algorithm.
-    fn candidates<'a>(&'a self, token: &'a Token<'_>) -> impl Iterator<Item = &'a VerificationKey> {
-        self.named(token).filter(|key| key.algorithms.contains(token.algorithm()))
+    /// The keys to try: those of the named that serve the text's algorithm.
+    fn candidates<'a>(&'a self, jws: &'a Jws<'_>) -> impl Iterator<Item = &'a VerificationKey> {
+        self.named(jws).filter(|key| key.algorithms.contains(jws.algorithm()))
     }
 
-    fn check_candidates(&self, token: &Token<'_>) -> Result<(), Rejection> {
-        let (named, fitting) = (self.named(token).count(), self.candidates(token).count());
-        match (self.serves_any_kid, token.key_id()) {
+    fn check_candidates(&self, jws: &Jws<'_>) -> Result<(), Rejection> {
+        let (named, fitting) = (self.named(jws).count(), self.candidates(jws).count());
+        match (self.serves_any_kid, jws.key_id()) {
             (false, Some(_)) if named == 0 => Err(Rejection::KeyUnknown),
             (false, None) if fitting != 1 => Err(Rejection::KeyUnknown),
             _ if fitting == 0 => Err(Rejection::AlgorithmNotAllowed),

@@ -6,7 +6,7 @@ use std::fmt;
 
 use base64::DecodeError;
 
-use super::token::MAX_TOKEN_BYTES;
+use super::jws::MAX_TOKEN_BYTES;
 use crate::rejection::Rejection;
 
 /// A part of a token in compact form.

@@ -1,34 +1,18 @@
-//! A token before and after its signature was verified.
-//!
-//! Parsing refuses, in this order: more than [`MAX_TOKEN_BYTES`]; anything but three non-empty parts of strict base64url; a
-//! header that is not an object with a known `alg`, or that asks for more than this crate does; claims of the wrong type.
+//! A token before and after its signature was verified: a signed text whose payload is claims.
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::claims::Claims;
-use super::malformed::{Malformed, Part};
-use super::strict_json;
+use super::jws::Jws;
+use super::malformed::Malformed;
 use crate::rejection::Rejection;
-
-/// The longest token that is looked at.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
-
-/// Header parameters that change how a token is to be read. The keys that a token names or brings (`jku`, `jwk`, `x5u`, `x5c`)
-/// are not looked at.
-const REFUSED_PARAMETERS: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
 /// A well-formed token. Nobody has vouched for what it says.
 pub struct Token<'a> {
-    signed_text: &'a [u8],
-    signature: Vec<u8>,
-    algorithm: Algorithm,
-    key_id: Option<String>,
-    media_type: Option<String>,
+    jws: Jws<'a>,
     claims: Claims,
 }
 
@@ -45,29 +29,11 @@ impl<'a> Token<'a> {
     /// The same, with the precise reason for whoever holds the token.
     ///
     /// # Errors
-    /// [`Malformed`].
+    /// [`Malformed`]: what [`Jws::read`] refuses, then claims of the wrong type.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        if bytes.len() > MAX_TOKEN_BYTES {
-            return Err(Malformed::TooLong(bytes.len()));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|error| Malformed::NotText(error.valid_up_to()))?;
-        let mut parts = text.split('.');
-        let (Some(header), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-            return Err(Malformed::Parts(text.split('.').count()));
-        };
-        let (header, claims) = (decode(Part::Header, header)?, decode(Part::Claims, claims)?);
-        let signature = decode(Part::Signature, signature)?;
-        let signed_text = text.rsplit_once('.').map(|(signed_text, _)| signed_text.as_bytes()).unwrap_or_default();
-
-        let header = strict_json::read_object(Part::Header, &header)?;
-        if let Some(name) = REFUSED_PARAMETERS.into_iter().find(|name| header.contains_key(*name)) {
-            return Err(Malformed::Parameter(name));
-        }
-        let algorithm = text_parameter(&header, "alg")?.ok_or(Malformed::AlgorithmMissing)?;
-        let algorithm = Algorithm::parse(&algorithm).ok_or(Malformed::AlgorithmUnknown)?;
-        let key_id = text_parameter(&header, "kid")?;
-        let media_type = text_parameter(&header, "typ")?;
-        Ok(Self { signed_text, signature, algorithm, key_id, media_type, claims: Claims::parse(&claims)? })
+        let jws = Jws::read(bytes)?;
+        let claims = Claims::parse(jws.payload())?;
+        Ok(Self { jws, claims })
     }
 
     /// The `iss` that the token claims: good for choosing the keys that may vouch for it, and for nothing else.
@@ -79,34 +45,30 @@ impl<'a> Token<'a> {
     /// The algorithm that the token claims to be signed by.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// The part of the token that is signed (RFC 7515 section 5.1).
-    pub(super) const fn signed_text(&self) -> &'a [u8] {
-        self.signed_text
-    }
-
-    pub(super) fn signature(&self) -> &[u8] {
-        &self.signature
+        self.jws.algorithm()
     }
 
     /// The `kid` that the token claims to be signed with.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+        self.jws.key_id()
+    }
+
+    /// The signed text that it is.
+    pub(super) const fn jws(&self) -> &Jws<'a> {
+        &self.jws
     }
 
     /// The claims of this token. Only for the place that has just verified its signature.
     pub(super) fn into_verified(self) -> Verified {
-        Verified { claims: self.claims, media_type: self.media_type }
+        Verified { claims: self.claims, media_type: self.jws.into_media_type() }
     }
 }
 
 impl fmt::Debug for Token<'_> {
     /// Names the algorithm only: a token is a credential and must not reach a log.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Token").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        formatter.debug_struct("Token").field("algorithm", &self.algorithm()).finish_non_exhaustive()
     }
 }
 
@@ -131,26 +93,13 @@ impl fmt::Debug for Verified {
     }
 }
 
-/// The bytes of a non-empty part.
-fn decode(part: Part, text: &str) -> Result<Vec<u8>, Malformed> {
-    match URL_SAFE_NO_PAD.decode(text) {
-        Ok(bytes) if !bytes.is_empty() => Ok(bytes),
-        Ok(_) => Err(Malformed::Empty(part)),
-        Err(error) => Err(Malformed::Encoding(part, error)),
-    }
-}
-
-fn text_parameter(header: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Malformed> {
-    match header.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Malformed::ParameterType(name)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
+    use crate::jose::jws::MAX_TOKEN_BYTES;
 
     fn encode(text: &str) -> String {
         URL_SAFE_NO_PAD.encode(text)

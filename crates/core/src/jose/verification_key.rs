@@ -1,12 +1,12 @@
-//! A key, the algorithms that it serves, and whether it signed a token.
+//! A key, the algorithms that it serves, and whether it signed a text.
 
 use super::algorithm::{Algorithm, AlgorithmSet};
 use super::edwards_key::EdwardsKey;
 use super::elliptic_key::{Curve, EllipticKey};
+use super::jws::Jws;
 use super::rsa_key::RsaKey;
 use super::secret_key::SecretKey;
 use super::signatures::Signatures;
-use super::token::Token;
 
 /// A key of an issuer. It serves only the algorithms that it was published for, so that a token can never choose how a key is
 /// used (RFC 8725 section 3.1).
@@ -42,12 +42,12 @@ impl Material {
 }
 
 impl VerificationKey {
-    /// Whether this key signed the token, by an algorithm that it serves.
+    /// Whether this key signed the text, by an algorithm that it serves.
     ///
     /// What can be told from a signature's length and range is told first; then the proxy is asked, where it can be; then, where
     /// it cannot or gives no answer, the module verifies.
-    pub fn has_signed(&self, token: &Token<'_>, signatures: &Signatures) -> bool {
-        let (algorithm, text, signature) = (token.algorithm(), token.signed_text(), token.signature());
+    pub fn has_signed(&self, jws: &Jws<'_>, signatures: &Signatures) -> bool {
+        let (algorithm, text, signature) = (jws.algorithm(), jws.signed_text(), jws.signature());
         if !self.algorithms.contains(algorithm) {
             return false;
         }

@@ -26,8 +26,8 @@ fn found(case: &Value, config: &Value) -> String {
     let sources: Vec<Source> = issuers.iter().flat_map(|(_, sources)| sources.clone()).collect();
     let pairs = list(case, "headers").iter().map(|pair| (part(pair, 0), part(pair, 1)));
     let headers = Headers::from_pairs(pairs);
-    let found = match extractor::find(&headers, &sources) {
-        Ok(found) => found,
+    let found = match extractor::find(&headers, &sources, 1) {
+        Ok(found) => found.map(|found| found.first),
         Err(rejection) => return format!("refused: {}", rejection.code()),
     };
     let tokens = list(case, "tokens");
@@ -45,8 +45,8 @@ fn found(case: &Value, config: &Value) -> String {
         return "accepted, but for other issuers".into();
     }
     let mut edits = HeaderEdits::default();
-    found.source.remove(&headers, &mut edits);
-    let is_gone = |name: &str| edits.iter().any(|edit| matches!(edit, Edit::Remove(removed) if removed == name));
+    extractor::remove([found.source].into_iter(), &headers, &mut edits);
+    let is_gone = |name: &str| edits.iter().any(|edit| matches!(edit, Edit::Remove(removed) if **removed == *name));
     let all_gone = list(case, "after_remove_absent").iter().filter_map(Value::as_str).all(is_gone);
     if all_gone { "accepted".into() } else { "accepted, but not removed".into() }
 }

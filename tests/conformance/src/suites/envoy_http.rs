@@ -33,7 +33,7 @@ fn answered(case: &Value, provider: &Value, keys: &Value, tokens: &Tokens) -> Re
     }
     match text(case, "config") {
         "" | "strip_failure_response: true" => {}
-        "bypass_cors_preflight: true" => configuration["corsPreflight"] = json!("allow"),
+        "bypass_cors_preflight: true" => configuration["bypassCorsPreflight"] = json!(true),
         other => return Err(format!("not run: `{other}` has no equal")),
     }
     let status = text(case, "jwks_server").parse().ok();

@@ -121,13 +121,19 @@ fn configuration(objects: &[Value]) -> Result<Value, String> {
     }
     let policies: Vec<_> = of("AuthorizationPolicy").collect();
     if policies.is_empty() {
-        return Ok(json!({"jwtRules": entries, "rules": [{"access": "optional"}], "corsPreflight": "allow"}));
+        return Ok(json!({"jwtRules": entries, "rules": [{"access": "optional"}], "bypassCorsPreflight": true}));
     }
     let mut all = Vec::new();
     for rule in policies.iter().flat_map(|policy| list(&policy["spec"], "rules")) {
         all.extend(rules(rule)?);
     }
+    open_first(&mut all);
     Ok(json!({"jwtRules": entries, "rules": all, "default": "denied"}))
+}
+
+/// Any rule of a policy may allow, and of ours the first that matches decides: what asks for nothing comes first.
+fn open_first(rules: &mut [Value]) {
+    rules.sort_by_key(|rule| rule.get("access") != Some(&json!("public")));
 }
 
 /// The configuration of the gateway's tests, which the data writes shorter.
@@ -145,7 +151,8 @@ fn ingress(config: &Value, tokens: &Value) -> Value {
         rules(&json!({"from": source, "to": [{"operation": operation}]})).unwrap_or_default()
     };
     let entries: Vec<_> = list(config, "jwtRules").iter().map(entry).collect();
-    let rules: Vec<_> = list(config, "authz").iter().flat_map(rule).collect();
+    let mut rules: Vec<_> = list(config, "authz").iter().flat_map(rule).collect();
+    open_first(&mut rules);
     json!({"jwtRules": entries, "rules": rules, "default": "denied"})
 }
 

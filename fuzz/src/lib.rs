@@ -1,0 +1,33 @@
+//! What must hold for any input.
+//!
+//! A target is a function that panics when something does not hold. cargo-fuzz runs them for as long as one likes (`make fuzz`);
+//! an ordinary test replays the seeds of each and a fixed number of mutations of them.
+//!
+//! | target | input | what must hold |
+//! |---|---|---|
+//! | [`token`] | a recipe that changes a good token, or writes one | what is accepted verifies with another library, and says the same |
+//! | [`jwks`] | a key set, or a token key document | no key of it vouches for a token that another key signed; no secret is shown |
+//! | [`header_value`] | headers, cookies, a query | what is removed is gone, and nothing else is |
+//! | [`path`] | the target of a request | one spelling; no public rule for a path with two meanings; the rules that decide are the first that match |
+//! | [`configuration`] | a document of any module | an error or a policy that denies; never a secret in a message |
+
+mod configuration;
+mod header_value;
+mod jwks;
+mod mutation;
+mod path;
+mod token;
+
+pub use configuration::configuration;
+pub use header_value::header_value;
+pub use jwks::jwks;
+pub use mutation::{Mutations, seeds};
+pub use path::path;
+pub use token::token;
+
+/// A target: its name and its function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 5] =
+    [("token", token), ("jwks", jwks), ("header_value", header_value), ("path", path), ("configuration", configuration)];
