@@ -95,11 +95,15 @@ impl Configuration {
         error.within(&self.path)
     }
 
+    /// The part that authenticates.
+    pub fn jwt_auth(&self) -> Value {
+        let value: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
+        if self.module == ModuleName::Portcullis { value.get("jwtAuth").cloned().unwrap_or_default() } else { value }
+    }
+
     /// The key set that stands in the entry `jwtRules[index]`.
     pub fn jwks(&self, index: usize) -> Option<Value> {
-        let value: Value = serde_json::from_slice(&self.bytes).ok()?;
-        let jwt_auth = if self.module == ModuleName::Portcullis { value.get("jwtAuth")? } else { &value };
-        match jwt_auth.get("jwtRules")?.get(index)?.get("jwks")? {
+        match self.jwt_auth().get("jwtRules")?.get(index)?.get("jwks")? {
             Value::String(text) => serde_json::from_str(text).ok(),
             jwks => Some(jwks.clone()),
         }

@@ -30,15 +30,18 @@ pub struct Judge<'a> {
 
 impl Judge<'_> {
     /// Examine a credential, with the keys that stand in for fetched ones.
-    pub fn examine(&mut self, credential: &[u8], source: Option<&Source>) -> Examination {
-        self.stand_ins.answer(&mut self.authn as &mut dyn Stage, self.now);
+    ///
+    /// # Errors
+    /// One of these cannot be used.
+    pub fn examine(&mut self, credential: &[u8], source: Option<&Source>) -> anyhow::Result<Examination> {
+        self.stand_ins.answer(&mut self.authn as &mut dyn Stage, self.now)?;
         let examination = self.authn.examine(credential, source, self.now);
         if !matches!(examination.verdict, Err(Doubt::KeysPending(_))) {
-            return examination;
+            return Ok(examination);
         }
         // A key that is not there is asked for once more, as a proxy would.
-        self.stand_ins.answer(&mut self.authn as &mut dyn Stage, self.now);
-        self.authn.examine(credential, source, self.now)
+        self.stand_ins.answer(&mut self.authn as &mut dyn Stage, self.now)?;
+        Ok(self.authn.examine(credential, source, self.now))
     }
 
     /// The steps of an examination in words.

@@ -22,6 +22,11 @@ impl Discretion {
         Self { show_tokens, credentials: Vec::new() }
     }
 
+    /// Whether whole tokens are printed.
+    pub const fn shows_tokens(&self) -> bool {
+        self.show_tokens
+    }
+
     /// Take this text for a credential, whatever it looks like.
     pub fn add_credential(&mut self, credential: &[u8]) {
         let credential = String::from_utf8_lossy(credential).into_owned();
@@ -69,8 +74,10 @@ fn shorten_runs(text: &str) -> String {
     let mut rest = text;
     while let Some((before, run, after)) = next_run(rest) {
         result.push_str(before);
-        let is_token = run.starts_with(BEGINNING) && run.len() >= SHORTEST;
-        result.push_str(&if is_token { shortened(run) } else { run.to_owned() });
+        let start = run.find(BEGINNING).unwrap_or(run.len());
+        let (other, token) = run.split_at_checked(start).unwrap_or((run, ""));
+        result.push_str(other);
+        result.push_str(&if token.len() >= SHORTEST { shortened(token) } else { token.to_owned() });
         rest = after;
     }
     result.push_str(rest);
@@ -117,6 +124,7 @@ mod tests {
             (format!("authorization: Bearer {TOKEN}").as_str(), "authorization: Bearer eyJhbGci…(52 characters)"),
             (&format!("/a?t={TOKEN}&u={TOKEN}"), "/a?t=eyJhbGci…(52 characters)&u=eyJhbGci…(52 characters)"),
             (&format!("ä{TOKEN}ä"), "äeyJhbGci…(52 characters)ä"),
+            (&format!("x.{TOKEN}=="), "x.eyJhbGci…(54 characters)"),
             ("x-token: opaque-credential", "x-token: opaque-c…(17 characters)"),
         ] {
             assert_eq!(discretion.clean(text), expected);

@@ -11,6 +11,7 @@ mod discretion;
 mod document;
 mod environment;
 mod envoy;
+mod explain;
 mod import;
 mod instant;
 mod istio;
@@ -34,6 +35,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::document::Source;
+use crate::explain::ExplainArguments;
 use crate::import::ImportArguments;
 use crate::module_name::ModuleName;
 use crate::report::{FormatArguments, Report};
@@ -44,7 +46,7 @@ const INVALID: u8 = 1;
 /// The exit code for a wrong command line, and for a file that cannot be read.
 const UNUSABLE: u8 = 2;
 
-/// Checks configurations of the Portcullis modules for Envoy and Istio, and tells how tokens fare under them.
+/// Checks configurations of the Portcullis modules for Envoy and Istio, and tells how tokens and requests fare under them.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, arg_required_else_help = true)]
 struct Cli {
@@ -56,6 +58,7 @@ struct Cli {
 enum Command {
     Check(CheckArguments),
     Token(Box<TokenArguments>),
+    Explain(Box<ExplainArguments>),
     Schema(SchemaArguments),
     Import(ImportArguments),
     /// Prints the tables of reason codes, metrics and audit event fields as Markdown.
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
     let run = match Cli::parse().command {
         Command::Check(arguments) => check(&arguments),
         Command::Token(arguments) => token::run(&arguments).map(exit_code),
+        Command::Explain(arguments) => explain::run(&arguments).map(exit_code),
         Command::Schema(arguments) => print(&schema_text(&arguments)),
         Command::Import(arguments) => import::run(&arguments),
         Command::Reference => print(&reference::text()),

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use portcullis_core::authn::Authn;
 use portcullis_core::config::suggestion;
-use portcullis_core::stage::{Alone, FetchId, FetchOutcome, LogLevel, Stage};
+use portcullis_core::stage::{Alone, Fetch, FetchId, FetchOutcome, LogLevel, Stage};
 use portcullis_core::time::UnixTime;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::document::Source;
 
@@ -48,9 +48,32 @@ impl JwksArgument {
     }
 }
 
+/// How the path of an OpenID provider's configuration ends.
+const PROVIDER_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// The most fetches in a row: a provider's configuration, then the key set that it names.
+const MOST_FETCHES: usize = 2;
+
 /// The documents that stand in, by the fetch that would bring them.
 #[derive(Debug, Default)]
-pub struct StandIns(BTreeMap<FetchId, Vec<u8>>);
+pub struct StandIns(BTreeMap<FetchId, StandIn>);
+
+#[derive(Debug)]
+struct StandIn {
+    /// The `iss` of the entry.
+    issuer: Option<String>,
+    jwks: Vec<u8>,
+}
+
+impl StandIn {
+    /// The document for a fetch. Where keys are discovered, the provider's configuration leads to the key set.
+    fn answer(&self, fetch: &Fetch) -> Vec<u8> {
+        if !fetch.path.ends_with(PROVIDER_CONFIGURATION) {
+            return self.jwks.clone();
+        }
+        let jwks_uri = format!("{}://{}/jwks", fetch.scheme, fetch.authority);
+        json!({"issuer": self.issuer, "jwks_uri": jwks_uri}).to_string().into_bytes()
+    }
+}
 
 impl StandIns {
     /// The documents for the entries of a stage that fetch their keys.
@@ -58,24 +81,27 @@ impl StandIns {
     /// # Errors
     /// A file cannot be read, or it is not clear which entry it is for.
     pub fn read(arguments: &[JwksArgument], authn: &Authn, now: UnixTime) -> anyhow::Result<Self> {
-        let fetching: Vec<(String, FetchId)> =
-            authn.entries(now).filter_map(|entry| Some((entry.name.to_string(), entry.fetch?))).collect();
-        let names: Vec<&str> = fetching.iter().map(|(name, _)| name.as_str()).collect();
+        let fetching: Vec<(String, FetchId, Option<String>)> = authn
+            .entries(now)
+            .filter_map(|entry| Some((entry.name.to_string(), entry.fetch?, entry.issuer.map(str::to_owned))))
+            .collect();
+        let names: Vec<&str> = fetching.iter().map(|(name, ..)| name.as_str()).collect();
         let mut documents = BTreeMap::new();
         for argument in arguments {
-            let id = match (argument.name(), fetching.as_slice()) {
+            let (_, id, issuer) = match (argument.name(), fetching.as_slice()) {
                 (_, []) => bail!("--jwks stands in for keys that are fetched, and the configuration fetches none"),
-                (None, [(_, only)]) => *only,
+                (None, [only]) => only,
                 (None, _) => bail!("several entries fetch their keys; write --jwks NAME=FILE with one of {}", names.join(", ")),
-                (Some(name), _) => match fetching.iter().find(|(known, _)| known == name) {
-                    Some((_, id)) => *id,
+                (Some(name), _) => match fetching.iter().find(|(known, ..)| known == name) {
+                    Some(entry) => entry,
                     None => {
                         let hint = suggestion::hint(name, &names, "entries that do");
                         bail!("--jwks {name}=…: no entry of this name fetches its keys; {hint}")
                     }
                 },
             };
-            if documents.insert(id, argument.read()?).is_some() {
+            let stand_in = StandIn { issuer: issuer.clone(), jwks: argument.read()? };
+            if documents.insert(*id, stand_in).is_some() {
                 bail!("--jwks is given twice for the same entry");
             }
         }
@@ -84,19 +110,24 @@ impl StandIns {
 
     /// The key set that stands in for a fetch.
     pub fn jwks(&self, id: FetchId) -> Option<Value> {
-        serde_json::from_slice(self.0.get(&id)?).ok()
+        serde_json::from_slice(&self.0.get(&id)?.jwks).ok()
     }
 
-    /// Answer what a stage wants to fetch, as far as there are documents; returns what its log would say of those that it
-    /// cannot use.
-    pub fn answer(&self, stage: &mut dyn Stage, now: UnixTime) -> Vec<String> {
-        let mut complaints = Vec::new();
-        for fetch in stage.due(now, &mut Alone).fetches {
-            let Some(body) = self.0.get(&fetch.id) else { continue };
-            let outcome = FetchOutcome::Answered { status: 200, max_age: None, body: body.clone() };
-            let message = stage.on_fetched(fetch.id, outcome, now, &mut Alone);
-            complaints.extend(message.filter(|message| message.level >= LogLevel::Warn).map(|message| message.text));
+    /// Answer what a stage wants to fetch, as far as there are documents.
+    ///
+    /// # Errors
+    /// A document holds no keys that can be used.
+    pub fn answer(&self, stage: &mut dyn Stage, now: UnixTime) -> anyhow::Result<()> {
+        for _ in 0..MOST_FETCHES {
+            for fetch in stage.due(now, &mut Alone).fetches {
+                let Some(stand_in) = self.0.get(&fetch.id) else { continue };
+                let outcome = FetchOutcome::Answered { status: 200, max_age: None, body: stand_in.answer(&fetch) };
+                let message = stage.on_fetched(fetch.id, outcome, now, &mut Alone);
+                if let Some(complaint) = message.filter(|message| message.level >= LogLevel::Warn) {
+                    bail!("--jwks: {}", complaint.text);
+                }
+            }
         }
-        complaints
+        Ok(())
     }
 }

@@ -34,12 +34,20 @@ pub struct Step {
     pub outcome: Outcome,
     /// The same in words.
     pub says: String,
+    /// The reason code of the refusal that comes of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
 }
 
 impl Step {
     /// A step with its words.
     pub fn new(check: impl Into<String>, outcome: Outcome, says: impl Into<String>) -> Self {
-        Self { check: check.into(), outcome, says: says.into() }
+        Self { check: check.into(), outcome, says: says.into(), code: None }
+    }
+
+    /// The same step, for which a request is refused with this reason code.
+    pub fn code(self, code: &'static str) -> Self {
+        Self { code: Some(code), ..self }
     }
 
     /// A step that holds.

@@ -188,7 +188,7 @@ fn judged(arguments: &TokenArguments, keys: &Keys, token: &[u8], anatomy: Anatom
         None => StandIns::default(),
     };
     let mut judge = Judge { authn, configuration, stand_ins: &stand_ins, now };
-    let examination = judge.examine(token, None);
+    let examination = judge.examine(token, None)?;
     let steps = judge.steps(&anatomy, &examination);
     let (verdict, principal) = match examination.verdict {
         Ok(identity) => (Verdict::Valid, Some(serde_json::to_value(&identity.principal)?)),

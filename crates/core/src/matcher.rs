@@ -42,6 +42,24 @@ pub struct Matcher {
     headers: Vec<HeaderMatcher>,
 }
 
+/// One of the things that a `match` can ask for, in the order in which they are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// `hosts`.
+    Hosts,
+    /// `methods`.
+    Methods,
+    /// `routes`.
+    Routes,
+    /// `headers`.
+    Headers,
+    /// `paths`.
+    Paths,
+}
+
+/// The conditions that are not about the path.
+const AROUND: [Condition; 4] = [Condition::Hosts, Condition::Methods, Condition::Routes, Condition::Headers];
+
 /// The values of a path template's parameters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathParameters<'a>(Captures<'a>);
@@ -100,25 +118,41 @@ impl Matcher {
         }
     }
 
+    /// The first condition that a request does not fulfil; `None` when it matches.
+    #[must_use]
+    pub fn unmet(&self, request: &Request, route_name: Option<&str>, reading: Reading) -> Option<Condition> {
+        let unmet = AROUND.into_iter().find(|condition| !self.holds_around(*condition, request, route_name, reading));
+        unmet.or_else(|| self.matches(request, route_name, reading).is_none().then_some(Condition::Paths))
+    }
+
     /// Whether everything holds but the path. Read leniently, a host or method that cannot be read may be any.
     pub(crate) fn matches_around(&self, request: &Request, route_name: Option<&str>, reading: Reading) -> bool {
+        AROUND.into_iter().all(|condition| self.holds_around(condition, request, route_name, reading))
+    }
+
+    fn holds_around(&self, condition: Condition, request: &Request, route_name: Option<&str>, reading: Reading) -> bool {
         let unreadable = reading == Reading::Lenient;
-        holds(self.hosts.as_deref(), |pattern| request.host().map_or(unreadable, |host| pattern.matches(host)))
-            && holds(self.methods.as_deref(), |method| {
+        match condition {
+            Condition::Hosts => {
+                holds(self.hosts.as_deref(), |pattern| request.host().map_or(unreadable, |host| pattern.matches(host)))
+            }
+            Condition::Methods => holds(self.methods.as_deref(), |method| {
                 request.method().map_or(unreadable, |given| match reading {
                     Reading::Exact => given == method,
                     Reading::Broad | Reading::Lenient => given.eq_ignore_ascii_case(method),
                 })
-            })
-            && holds(self.routes.as_deref(), |route| route_name == Some(route))
-            && self.headers.iter().all(|header| {
+            }),
+            Condition::Routes => holds(self.routes.as_deref(), |route| route_name == Some(route)),
+            Condition::Headers => self.headers.iter().all(|header| {
                 header.holds(request.headers())
                     >= match reading {
                         Reading::Exact => Certainty::Yes,
                         Reading::Broad => Certainty::Broadly,
                         Reading::Lenient => Certainty::Maybe,
                     }
-            })
+            }),
+            Condition::Paths => true,
+        }
     }
 
     /// The parameters of the first template that matches a path with one meaning.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::answer::Refusal;
-use crate::decision::Decision;
+use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::HeaderEdits;
 use crate::principal::Identity;
 use crate::request::Request;
@@ -67,6 +67,17 @@ impl Exchange {
     #[must_use]
     pub fn new(request: Request, started: Option<UnixTime>) -> Self {
         Self { request, route: Route::default(), started, decision: None, identity: None, edits: HeaderEdits::default() }
+    }
+
+    /// Make the decision agree with a refusal: one is there, and it does not let the request pass.
+    pub fn conclude(&mut self, refusal: Option<&Refusal>) {
+        let Some(refusal) = refusal else { return };
+        let (rule, issuer) = match &self.decision {
+            Some(decision) if !decision.lets_pass() => return,
+            Some(decision) => (decision.rule.clone(), decision.issuer.clone()),
+            None => (DEFAULT_RULE.into(), None),
+        };
+        self.decision = Some(Decision::refuse(rule, refusal.rejection, issuer));
     }
 
     /// Whether the request goes on to the upstream as far as is known.

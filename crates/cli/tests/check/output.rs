@@ -16,7 +16,7 @@ fn exits_with_two_when_it_cannot_begin() {
         ("no file", &["check"]),
         ("unknown module", &["check", "c.yaml", "--module", "jwt"]),
         ("unknown option", &["check", "c.yaml", "--fix"]),
-        ("unknown command", &["explain"]),
+        ("unknown command", &["approve"]),
         ("no command", &[]),
     ] {
         let run = run("c.yaml", b"labels: []", arguments);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
 
+mod explain;
+mod readme;
 mod run;
 mod signer;
 mod token;

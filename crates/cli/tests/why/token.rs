@@ -169,6 +169,10 @@ fn judges_by_keys_that_stand_in_for_fetched_ones() {
         let key = run.stdout.lines().find(|line| line.contains("  key ")).unwrap();
         assert!(key.contains(r#"keys[0] "k1", OKP Ed25519, for EdDSA, thumbprint "#), "{key}");
     }
+    let discovered = "jwtRules: [{issuer: https://partner.example.com, discovery: https://partner.example.com}]";
+    let files = [("d.yaml", discovered), ("keys.json", &jwks("k1"))];
+    let run = run(&files, &token, &["token", "--config", "d.yaml", "--at", AT, "--jwks", "keys.json"]);
+    assert_eq!((run.stdout.lines().next(), run.code), (Some("valid"), 0), "{run:?}");
     let other = ed25519("k2", &claims(&json!({"iss": "https://partner.example.com"})));
     let run = judge(&other, &["--jwks", "keys.json"]);
     assert_eq!(run.stdout.lines().next().unwrap().split(": ").nth(1), Some("key_unknown"));
@@ -248,7 +252,7 @@ fn exits_with_two_when_it_cannot_begin() {
         ("c.yaml", CONFIG),
         ("two.yaml", two),
         ("keys.json", keys.as_str()),
-        ("wrong.yaml", "jwtRules: [{issuer: i}]"),
+        ("wrong.yaml", "jwtRules: []\nrealms: x\n"),
         ("no.yaml", "labels: []"),
     ];
     for (arguments, expected) in [
@@ -259,7 +263,7 @@ fn exits_with_two_when_it_cannot_begin() {
             &["--key-pem", "c.yaml"],
             "error: c.yaml: the key cannot be used: it is not PEM with the label `PUBLIC KEY` or `RSA PUBLIC KEY`\n",
         ),
-        (&["--config", "wrong.yaml"], "error: jwtRules[0]: has no keys; give one of `jwks`, `jwksUri`, `secret`\n"),
+        (&["--config", "wrong.yaml"], "error: realms: unknown key; did you mean `realm`?\n"),
         (
             &["--config", "no.yaml"],
             "error: no.yaml: holds no configuration that authenticates (jwt-auth or portcullis); --module says what it is for\n",

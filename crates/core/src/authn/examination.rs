@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::callers::Obstacle;
-use super::{Authn, Caller};
+use super::{Authn, Caller, Policy};
 use crate::extractor::{Found, Source};
 use crate::jose::{AlgorithmSet, ClaimCheck, ClaimRules, Malformed, Token};
 use crate::keyring::Keys;
@@ -58,16 +58,10 @@ pub enum Doubt {
 }
 
 impl Authn {
-    /// The rules.
+    /// The policy.
     #[must_use]
-    pub fn rules(&self) -> &RuleSet {
-        &self.policy.rules
-    }
-
-    /// Every place where a credential may stand.
-    #[must_use]
-    pub fn sources(&self) -> &[Source] {
-        &self.policy.sources
+    pub fn policy(&self) -> Rc<Policy> {
+        Rc::clone(&self.policy)
     }
 
     /// The `jwtRules` entries, in order.
@@ -121,6 +115,26 @@ impl Authn {
             claims,
             verdict: caller.map(|caller: Rc<Caller>| Rc::clone(&caller.identity)),
         }
+    }
+}
+
+impl Policy {
+    /// The rules.
+    #[must_use]
+    pub const fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// Every place where a credential may stand.
+    #[must_use]
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The names of the `jwtRules` entries, in order.
+    #[must_use]
+    pub fn issuer_names(&self) -> Vec<Rc<str>> {
+        self.issuers.iter().map(|issuer| Rc::clone(&issuer.name)).collect()
     }
 }
 

@@ -181,6 +181,31 @@ fn headers_match_byte_by_byte_and_all_of_them() {
 }
 
 #[test]
+fn names_the_first_condition_that_is_not_met() {
+    let config = json!({
+        "hosts": ["a.example"], "paths": ["/a"], "methods": ["GET"], "routes": ["r"], "headers": [{"name": "x", "exact": "1"}],
+    });
+    let matcher = matcher(&config).unwrap();
+    let all = [(":method", "GET"), (":authority", "a.example"), (":path", "/a"), ("x", "1")];
+    for (case, header, value, route, expected) in [
+        ("all are met", "x", "1", "r", None),
+        ("host", ":authority", "b.example", "s", Some(Condition::Hosts)),
+        ("method", ":method", "PUT", "s", Some(Condition::Methods)),
+        ("route", ":path", "/b", "s", Some(Condition::Routes)),
+        ("header", "x", "2", "r", Some(Condition::Headers)),
+        ("path", ":path", "/b", "r", Some(Condition::Paths)),
+        ("ambiguous path", ":path", "//a", "r", Some(Condition::Paths)),
+    ] {
+        let pairs = all.map(|(name, given)| (name, if name == header { value } else { given }));
+        let request = Request::new(Headers::from_pairs(pairs));
+        for reading in [Reading::Exact, Reading::Broad] {
+            assert_eq!(matcher.unmet(&request, Some(route), reading), expected, "{case}");
+            assert_eq!(matcher.matches(&request, Some(route), reading).is_some(), expected.is_none(), "{case}");
+        }
+    }
+}
+
+#[test]
 fn absent_match_is_everything() {
     let matcher = Matcher::default();
     assert!(matcher.is_everything() && !matcher.needs_route_name());

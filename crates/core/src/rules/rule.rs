@@ -6,7 +6,7 @@ use crate::answer::Denial;
 use crate::config::rule::{Access, RuleConfig};
 use crate::config::{ConfigError, Warning};
 use crate::decision::DEFAULT_RULE;
-use crate::matcher::{Matcher, Reading};
+use crate::matcher::{Condition, Matcher, Reading};
 use crate::rejection::Rejection;
 use crate::request::Request;
 use crate::requirement::{Facts, Names, Requirement, Vouched};
@@ -130,11 +130,29 @@ impl Rule {
         if self.access == Access::Denied {
             return Err(Rejection::AccessDenied);
         }
-        self.requirement.check(callers, &Facts { request, matcher: &self.matcher })
+        self.requirement.check(callers, &self.facts(request))
     }
 
     pub(super) const fn needs_route_name(&self) -> bool {
         self.matcher.needs_route_name()
+    }
+
+    /// The first condition of its `match` that a request does not fulfil; `None` when it matches or may.
+    #[must_use]
+    pub fn unmet(&self, request: &Request, route_name: Option<&str>) -> Option<Condition> {
+        let reading = match self.access {
+            Access::Public | Access::Optional => Reading::Exact,
+            Access::Required | Access::Denied if self.matcher.reads_headers() => Reading::Lenient,
+            Access::Required | Access::Denied => Reading::Broad,
+        };
+        let is_unmet = self.matches(request, route_name) == Some(false);
+        is_unmet.then(|| self.matcher.unmet(request, route_name, reading)).flatten()
+    }
+
+    /// What its requirement is decided by, for a request.
+    #[must_use]
+    pub const fn facts<'a>(&'a self, request: &'a Request) -> Facts<'a> {
+        Facts { request, matcher: &self.matcher }
     }
 
     /// Whether it matches a request with one path, host and method; `None` when that depends on how a header is read.

@@ -1,7 +1,6 @@
 //! Carries out a decision. The only place where a request is let go.
 
 use portcullis_core::answer::Refusal;
-use portcullis_core::decision::{DEFAULT_RULE, Decision};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::Exchange;
 
@@ -19,12 +18,12 @@ impl<P: Proxy> Runner<'_, P> {
         if refusal.is_none() && self.root.publishes_identity && !exchange.is_allowed() {
             refusal = Some(Refusal::from(Rejection::PolicyMissing));
         }
-        conclude(exchange, refusal.as_ref());
+        exchange.conclude(refusal.as_ref());
         if let Err(error) = self.publish(exchange).and_then(|()| self.write_headers(exchange)) {
             self.report("a request was refused", error);
             if refusal.is_none() {
                 refusal = Some(Refusal::from(Rejection::HostError));
-                conclude(exchange, refusal.as_ref());
+                exchange.conclude(refusal.as_ref());
                 // The state may say "allow" by now; what cannot be corrected is at least not acted upon.
                 let _ = self.publish(exchange);
             }
@@ -72,15 +71,4 @@ fn answer<P: Proxy>(proxy: &P, refusal: &Refusal, request_id: Option<&str>) -> P
             Phase::Unanswered
         }
     }
-}
-
-/// Makes the decision agree with the refusal: one is there, and it does not let the request pass.
-fn conclude(exchange: &mut Exchange, refusal: Option<&Refusal>) {
-    let Some(refusal) = refusal else { return };
-    let (rule, issuer) = match &exchange.decision {
-        Some(decision) if !decision.lets_pass() => return,
-        Some(decision) => (decision.rule.clone(), decision.issuer.clone()),
-        None => (DEFAULT_RULE.into(), None),
-    };
-    exchange.decision = Some(Decision::refuse(rule, refusal.rejection, issuer));
 }
