@@ -1,7 +1,7 @@
 //! Every configuration that the documents show is read by the parser that the modules use.
 //!
 //! A fenced block is a configuration when its info string has a second word: `yaml jwt-auth`, `json portcullis`,
-//! `yaml wasmplugin`, `yaml envoy`. Other blocks are left alone.
+//! `yaml wasmplugin`, `yaml envoy`, `yaml istio-policies` (which is imported). Other blocks are left alone.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a broken expectation ends the test")]
 
@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 const MODULES: [&str; 5] = ["portcullis", "jwt-auth", "auth-header", "audit-log", "metrics"];
 /// Blocks that tell by themselves what they are.
 const DEPLOYMENTS: [&str; 2] = ["wasmplugin", "envoy"];
+/// Blocks that are imported instead of checked.
+const POLICIES: &str = "istio-policies";
 
 /// A fenced block with a second word in its info string.
 struct Block {
@@ -61,11 +63,18 @@ fn blocks(file: &Path) -> Vec<Block> {
 
 fn check(block: &Block) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.args(["check", "-"]).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg(if block.kind == POLICIES { "import" } else { "check" })
+        .arg("-")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     match block.kind.as_str() {
         module if MODULES.contains(&module) => drop(command.args(["--module", module])),
+        POLICIES => {}
         deployment if DEPLOYMENTS.contains(&deployment) => {}
-        other => panic!("{}: `{other}` is none of {MODULES:?}, {DEPLOYMENTS:?}", block.place),
+        other => panic!("{}: `{other}` is none of {MODULES:?}, {DEPLOYMENTS:?}, {POLICIES}", block.place),
     }
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(block.text.as_bytes()).unwrap();

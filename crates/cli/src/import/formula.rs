@@ -156,11 +156,31 @@ impl Formula {
         match self {
             Self::Is(Fact::Issuer(allowed)) => issued(issuers & allowed),
             Self::IsNot(Fact::Issuer(refused)) => issued(issuers - refused),
-            Self::All(members) => Self::all(members.iter().map(|member| member.of_authenticated(issuers))),
-            Self::Any(members) => Self::any(members.iter().map(|member| member.of_authenticated(issuers))),
+            Self::All(members) => {
+                let (named, others) = split_issuers(members, issuers);
+                let common = named.into_iter().reduce(|one, other| &one & &other);
+                Self::all(common.map(issued).into_iter().chain(others))
+            }
+            Self::Any(members) => {
+                let (named, others) = split_issuers(members, issuers);
+                let either = named.into_iter().reduce(|one, other| &one | &other);
+                Self::any(either.map(issued).into_iter().chain(others))
+            }
             other => other.clone(),
         }
     }
+}
+
+/// The issuers that members are about and nothing else, and the other members; all of them as said of a caller with a credential.
+fn split_issuers(members: &[Formula], issuers: &Issuers) -> (Vec<Issuers>, Vec<Formula>) {
+    let (mut named, mut others) = (Vec::new(), Vec::new());
+    for member in members {
+        match member.of_authenticated(issuers) {
+            Formula::Is(Fact::Issuer(names)) => named.push(names),
+            other => others.push(other),
+        }
+    }
+    (named, others)
 }
 
 #[cfg(test)]
@@ -220,6 +240,8 @@ mod tests {
             (issuer(&["x"]).negated(), true, issuer(&["y"])),
             (issuer(&["x", "y"]).negated(), true, Formula::False),
             (issuer(&["z"]), false, Formula::False),
+            (Formula::Any(vec![issuer(&["x"]), issuer(&["y"])]), false, Formula::True),
+            (Formula::All(vec![issuer(&["x"]), issuer(&["y"])]), false, Formula::False),
             (claim("a").negated(), true, claim("a").negated()),
             (Formula::all([claim("a").negated(), issuer(&["x", "y"])]), false, claim("a").negated()),
         ] {

@@ -105,6 +105,8 @@ pub struct Decision {
     pub denied: Formula,
     /// Whether somebody is admitted, or a rule decides; else the request is one that nobody thought of.
     pub is_matched: bool,
+    /// Whether a rule admits because it leaves the other spelling of the path out.
+    pub by_exclusion: bool,
 }
 
 impl Plan {
@@ -159,12 +161,16 @@ impl Plan {
         let (mut denied, mut admitted) = (Vec::new(), Vec::new());
         let mut doubted = Gate::Open;
         let mut decided = None;
+        let mut by_exclusion = false;
         for rule in &self.rules {
             let state = rule.state(truths, spelling).unwrap_or(Truth::Doubt);
             match (&rule.effect, state) {
                 (_, Truth::No) | (Effect::Allow(_), Truth::Doubt) => continue,
                 (Effect::Deny(callers), Truth::Doubt | Truth::Yes) => denied.push(callers.clone()),
-                (Effect::Allow(callers), Truth::Yes) => admitted.push(callers.clone()),
+                (Effect::Allow(callers), Truth::Yes) => {
+                    by_exclusion |= rule.excludes(truths, 1_usize.saturating_sub(spelling));
+                    admitted.push(callers.clone());
+                }
                 (Effect::Decide(_), _) if decided.is_some() => continue,
                 (Effect::Decide(gate), Truth::Doubt) => doubted = doubted.and(gate.clone()),
                 (Effect::Decide(gate), Truth::Yes) => decided = Some(gate.clone()),
@@ -180,11 +186,16 @@ impl Plan {
         };
         let denied = Formula::any(denied);
         let gate = base.and(doubted).without(&denied);
-        Decision { gate, names, denied, is_matched }
+        Decision { gate, names, denied, is_matched, by_exclusion }
     }
 }
 
 impl PlanRule {
+    /// Whether a condition that is turned round keeps this spelling out.
+    fn excludes(&self, truths: &Truths, spelling: usize) -> bool {
+        self.conditions.iter().any(|condition| condition.negated && condition.state(truths, spelling) != Some(Truth::Yes))
+    }
+
     /// Whether it matches, as far as that is settled.
     fn state(&self, truths: &Truths, spelling: usize) -> Option<Truth> {
         let states = self.conditions.iter().map(|condition| condition.state(truths, spelling));

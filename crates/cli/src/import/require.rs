@@ -90,6 +90,8 @@ fn claim(path: &str, text: &Text, negated: bool, lost: &mut Vec<String>) -> Tree
         (Text::Exact(value) | Text::Prefix(value), _) if value.contains(['{', '}']) => {
             cannot("is compared with a text that has braces, which are placeholders here")
         }
+        // A subject is one text.
+        (Text::Prefix(start), _) if path == "sub" => comparison(path, if negated { "notPrefix" } else { "prefix" }, json!(start)),
         (Text::Prefix(start), _) => {
             let list = if negated { "who has a list there is refused" } else { "a list is not looked into" };
             lost.push(format!("`{path}` is compared with the beginning `{start}`; {list} here"));

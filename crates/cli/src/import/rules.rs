@@ -50,13 +50,14 @@ pub fn of(plan: &Plan, issuers: &Issuers) -> Result<Rules, TooMany> {
     let mut cells = cells(plan)?;
     let last = cells.pop();
     cells.iter().for_each(|cell| writer.cell(cell));
-    let rest = last.map_or(Access::plain("denied"), |cell| writer.merged(&cell));
+    let rest = last.as_ref().map_or(Access::plain("denied"), |cell| writer.merged(cell));
     writer.rules.default = match (rest.word, &rest.require) {
         ("public", None) => "public",
         ("required", None) => "required",
         ("denied", None) => "denied",
         _ => {
-            writer.drafts.push(Draft { access: rest, ..Draft::default() });
+            let names = last.iter().flat_map(|cell| &cell.decisions).flat_map(|decision| decision.names.clone()).collect();
+            writer.drafts.push(Draft { names, access: rest, ..Draft::default() });
             "required"
         }
     };
@@ -80,6 +81,10 @@ impl Draft {
     fn is_apart_from(&self, other: &Self) -> bool {
         let both = !self.templates.is_empty() && !other.templates.is_empty();
         both && self.templates.iter().all(|one| other.templates.iter().all(|other| one.is_disjoint(other)))
+    }
+
+    fn is_everything(&self) -> bool {
+        self.templates.is_empty() && self.around.is_empty()
     }
 
     /// Whether both can be one rule, given that nothing stands between them.
@@ -143,7 +148,8 @@ impl Writer<'_> {
     fn joined(&mut self, cell: &Cell, closed: &[Template]) -> Access {
         let [plain, slashed] = &cell.decisions;
         let gate = match (plain.is_matched, slashed.is_matched) {
-            (false, true) => slashed.gate.clone().without(&plain.denied),
+            (false, true) if !slashed.by_exclusion => slashed.gate.clone().without(&plain.denied),
+            (true, false) if !plain.by_exclusion => plain.gate.clone().without(&slashed.denied),
             (true, true) => {
                 let paths: Vec<String> = closed.iter().filter_map(Template::slashed).collect();
                 self.rules.lost.push(format!(
@@ -152,7 +158,7 @@ impl Writer<'_> {
                 ));
                 plain.gate.clone().without(&slashed.denied)
             }
-            _ => plain.gate.clone().without(&slashed.denied),
+            _ => plain.gate.clone().and(slashed.gate.clone()),
         };
         self.rules.joins_spellings = true;
         self.access(&gate)
@@ -215,7 +221,7 @@ impl Writer<'_> {
     /// Writes the drafts down. One that a later one is like joins it, when no path of it is decided about in between.
     fn finish(mut self) -> Rules {
         let mut waiting = std::mem::take(&mut self.drafts);
-        self.drop_defaults(&mut waiting);
+        self.drop_needless(&mut waiting);
         let mut labels = Vec::new();
         while !waiting.is_empty() {
             let draft = waiting.remove(0);
@@ -237,19 +243,20 @@ impl Writer<'_> {
 }
 
 impl Writer<'_> {
-    /// Leaves out each draft that says what the default says, when no later one says otherwise about its paths.
-    fn drop_defaults(&self, drafts: &mut Vec<Draft>) {
+    /// Leaves out each draft that says what would be said of its requests without it.
+    fn drop_needless(&self, drafts: &mut Vec<Draft>) {
         let default = Access::plain(self.rules.default);
-        let mut place = drafts.len();
-        while let Some(index) = place.checked_sub(1) {
-            place = index;
-            let (earlier, later) = drafts.split_at(index);
-            let Some((draft, later)) = later.split_first() else { continue };
-            let is_free = later.iter().all(|other| other.access == default || draft.is_apart_from(other));
-            if draft.access == default && is_free {
-                *drafts = [earlier, later].concat();
+        let mut kept: Vec<Draft> = Vec::new();
+        for draft in std::mem::take(drafts).into_iter().rev() {
+            // `kept` is turned round: the last element comes next.
+            let mut next = kept.iter().rev().filter(|other| !draft.is_apart_from(other));
+            let decisive = next.find(|other| other.access != draft.access || other.is_everything());
+            if decisive.map_or(&default, |other| &other.access) != &draft.access {
+                kept.push(draft);
             }
         }
+        kept.reverse();
+        *drafts = kept;
     }
 }
 

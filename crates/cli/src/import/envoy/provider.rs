@@ -119,24 +119,27 @@ impl Providers {
         Formula::all([Formula::Is(Fact::Issuer([entry.clone()].into())), audience, provider.subject.clone()])
     }
 
-    /// Callers with a token for each of these.
-    pub fn together(&self, asked: &BTreeSet<(String, Option<BTreeSet<String>>)>, place: &str, notes: &mut Notes) -> Formula {
+    /// Callers with a token for each of these; none where they cannot be asked for together.
+    pub fn together(&self, asked: &BTreeSet<(String, Option<BTreeSet<String>>)>) -> Option<Formula> {
         let mut callers = Vec::new();
-        let mut entries = BTreeSet::new();
+        let mut places: Vec<&Value> = Vec::new();
         for (name, audiences) in asked {
-            let found = self.known.get(name).filter(|provider| provider.subject == Formula::True);
-            let Some((entry, provider)) = found.and_then(|provider| Some((provider.entry.clone()?, provider))) else {
-                notes.no_equal(place, "several tokens are asked for in a way that cannot be expressed: nobody satisfies it");
-                return Formula::False;
-            };
-            if !entries.insert(entry.clone()) {
-                notes.no_equal(place, "two tokens of one issuer are asked for: nobody satisfies it here");
-                return Formula::False;
+            let provider = self.known.get(name).filter(|provider| provider.subject == Formula::True)?;
+            let entry = self.entries.iter().find(|entry| provider.entry.as_deref() == Some(&entry.name))?;
+            for place in ["fromHeaders", "fromParams", "fromCookies"]
+                .iter()
+                .filter_map(|key| entry.members.get(*key)?.as_array())
+                .flatten()
+            {
+                if places.contains(&place) {
+                    return None;
+                }
+                places.push(place);
             }
             let audiences = audiences.clone().unwrap_or_else(|| provider.audiences.clone());
-            callers.push((entry, Some(audiences).filter(|audiences| !audiences.is_empty())));
+            callers.push((entry.name.clone(), Some(audiences).filter(|audiences| !audiences.is_empty())));
         }
-        Formula::Is(Fact::Together(callers))
+        Some(Formula::Is(Fact::Together(callers)))
     }
 }
 

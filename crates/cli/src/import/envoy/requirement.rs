@@ -36,7 +36,15 @@ pub fn gate(requirement: &Node<'_>, providers: &mut Providers, notes: &mut Notes
         match (asked_for.next(), asked_for.next()) {
             (None, _) => Formula::IsNot(Fact::Issuer(everybody.clone())),
             (Some((name, audiences)), None) => providers.formula(name, audiences.as_ref()),
-            _ => providers.together(asked, &requirement.place(), notes),
+            _ => providers.together(asked).unwrap_or_else(|| {
+                let text = "tokens of several providers are asked for together, in one place or in a way that cannot be expressed: \
+                            a request with more than one token is refused here";
+                match alternatives.len() {
+                    1 => notes.no_equal(&requirement.place(), text),
+                    _ => notes.remark(&requirement.place(), text),
+                }
+                Formula::False
+            }),
         }
     });
     Ok(Gate::Callers(Formula::any(formulas.collect::<Vec<_>>())))

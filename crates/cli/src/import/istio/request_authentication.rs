@@ -68,7 +68,11 @@ fn entry(rule: &Node<'_>, notes: &mut Notes) -> Option<Entry> {
     match (rule.text("jwks"), rule.text("jwks_uri")) {
         (Some(jwks), _) if !jwks.is_empty() => entry.members.insert("jwks".to_owned(), jwks.into()),
         (_, Some(uri)) if !uri.is_empty() => entry.members.insert("jwksUri".to_owned(), uri.into()),
-        _ => entry.members.insert("discovery".to_owned(), issuer.into()),
+        _ if issuer.starts_with("https://") => entry.members.insert("discovery".to_owned(), issuer.into()),
+        _ => {
+            notes.no_equal(&rule.place(), "has no keys, and its issuer is no https URL at which they could be found: left out");
+            return None;
+        }
     };
     let is_fetched = !entry.members.contains_key("jwks");
     entry.add_timeout(rule.text("timeout").filter(|_| is_fetched), notes);
