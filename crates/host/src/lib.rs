@@ -14,7 +14,9 @@
 //!
 //! # What the proxy's nature asks of this crate
 //!
-//! - A crossing is what costs: a module exports only the callbacks that it needs, and a request's headers are read once.
+//! - A crossing is what costs: of what a warm request through jwt-auth takes, nine tenths are the proxy's own work for being called
+//!   and for our calls (dearest are the headers, a property and the first filter state, each as much as all that the module
+//!   computes). So a module exports only the callbacks that it needs, and a request's headers are read once.
 //! - Headers are written after everything is decided, for each write makes Envoy match the route again.
 //! - Request headers can be read in `on_request_headers` and again in `on_log`, not between the two.
 //! - Old and new configuration live side by side in one VM: state belongs to a root context, and a stream keeps the root it

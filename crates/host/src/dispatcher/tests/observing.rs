@@ -19,6 +19,48 @@ fn the_end_is_told_once_with_status_and_duration() {
 }
 
 #[test]
+fn what_is_known_of_a_request_is_kept_only_for_who_asks_again() {
+    const DECIDES_ONLY: Plugin = Plugin { callbacks: Callbacks { log: false, ..ALL }, ..DECIDES };
+    let held = || waits_for(7, Verdict::Continue);
+    for (case, plugin, stage, fetched, kept) in [
+        ("it went on, and nobody asks", &DECIDES_ONLY, script([]), false, false),
+        ("it was refused, and nobody asks", &DECIDES_ONLY, script([refuse(Rejection::TokenMissing)]), false, false),
+        ("it waits", &DECIDES_ONLY, held(), false, true),
+        ("it waited, and nobody asks any more", &DECIDES_ONLY, held(), true, false),
+        ("its end will be told", &DECIDES, script([]), false, true),
+        ("it waited, and its end will be told", &DECIDES, held(), true, true),
+    ] {
+        let proxy = FakeProxy::default();
+        let (dispatcher, _) = begin(&proxy, plugin, vec![stage]);
+        dispatcher.request_headers(STREAM);
+        if fetched {
+            dispatcher.http_call_response(ROOT, 101, 1, 0);
+        }
+        assert_eq!(dispatcher.stream(STREAM).unwrap().exchange.borrow().is_some(), kept, "{case}");
+        dispatcher.delete(STREAM);
+        assert!(dispatcher.stream(STREAM).is_none(), "{case}");
+    }
+}
+
+#[test]
+fn each_decision_is_published_as_its_own_however_often_others_were() {
+    let proxy = FakeProxy::default();
+    let verdicts = [0, 1, 0, 2, 1, 0].map(|kind| match kind {
+        0 => Verdict::Continue,
+        1 => refuse(Rejection::TokenMissing),
+        _ => refuse(Rejection::TokenExpired),
+    });
+    let (dispatcher, _) = begin(&proxy, &DECIDES, vec![script(verdicts)]);
+    for (id, expected) in (STREAM..).zip(["allow", "token_missing", "allow", "token_expired", "token_missing", "allow"]) {
+        add_stream(&dispatcher, &proxy, id);
+        dispatcher.request_headers(id);
+        let streams = proxy.streams.borrow();
+        let published = String::from_utf8(streams[&id].state["portcullis.decision"].clone()).unwrap();
+        assert!(published.contains(&format!("\"{expected}\"")), "{id}: {published}");
+    }
+}
+
+#[test]
 fn the_end_of_a_request_that_came_by_unseen_is_read_from_the_proxy() {
     let proxy = FakeProxy::default();
     let needs = Needs { upstream_identity: true, ..Needs::default() };
