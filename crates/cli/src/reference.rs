@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use portcullis_core::audit::{SCHEMA, STATE_KEY};
+use portcullis_core::authn::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
 use portcullis_core::config::metrics::Label;
 use portcullis_core::decision::{ANONYMOUS, CORS_PREFLIGHT, PUBLIC, TOKEN_VALID};
 use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL};
@@ -82,7 +83,11 @@ fn metrics(text: &mut String) {
         "\n## Metrics\n\nAs they stand in `/stats/prometheus`, given the `stats_tags` of `envoy/` or the `extraStatTags` of `istio/`.\n\n\
          | metric | kind | labels |\n|---|---|---|\n\
          | `{REQUESTS_TOTAL}` | counter | {labels} |\n\
-         | `{REQUEST_DURATION_MS}` | histogram | `{}` |\n\n\
+         | `{REQUEST_DURATION_MS}` | histogram | `{}` |\n\
+         | `{FETCHES_TOTAL}` | counter | `issuer`, `outcome` |\n\
+         | `{LAST_SUCCESS}` | gauge | `issuer` |\n\
+         | `{FAILURES}` | gauge | `issuer` |\n\
+         | `{KEYS}` | gauge | `issuer` |\n\n\
          | label | value |\n|---|---|\n",
         Label::Rule.as_str(),
     );
@@ -91,7 +96,14 @@ fn metrics(text: &mut String) {
     for (label, meaning) in property.map(meanings).unwrap_or_default() {
         let _ = writeln!(text, "| `{label}` | {meaning} |");
     }
-    text.push_str("\nWhere there is nothing to say the value is `none`. Beyond `maxSeries` every label is `other`.\n");
+    text.push_str(
+        "\nWhere there is nothing to say the value is `none`. Beyond `maxSeries` every label is `other`.\n\n\
+         Those of keys are jwt-auth's own; `issuer` is the name of the entry, with `/tenant` behind it where it has tenants.\n\n\
+         | outcome | of a fetch |\n|---|---|\n",
+    );
+    for (outcome, meaning) in OUTCOMES {
+        let _ = writeln!(text, "| `{outcome}` | {meaning} |");
+    }
 }
 
 fn event(text: &mut String) {

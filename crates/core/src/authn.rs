@@ -17,15 +17,18 @@
 mod callers;
 mod examination;
 mod issuer;
+mod key_reports;
 mod key_source;
 mod outputs;
 mod policy;
 mod preflight;
+mod tenants;
 
 use std::rc::Rc;
 
 use callers::{Caller, Callers, Obstacle};
 pub use examination::{Doubt, Entry, Examination};
+pub use key_reports::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
 pub use key_source::{Destination, destinations};
 pub use policy::Policy;
 
@@ -40,7 +43,7 @@ use crate::keyring::Keyring;
 use crate::rejection::Rejection;
 use crate::requirement::Vouched;
 use crate::rules::{Refused, Rule, Selected, Selection};
-use crate::stage::{Due, Exchange, FetchId, FetchOutcome, Message, Needs, SharedData, Stage, Verdict};
+use crate::stage::{Due, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Verdict};
 use crate::time::UnixTime;
 
 /// The stage jwt-auth.
@@ -236,6 +239,10 @@ impl Stage for Authn {
 
     fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime, shared: &mut dyn SharedData) -> Option<Message> {
         self.callers.on_fetched(&self.policy, id, outcome, now, shared)
+    }
+
+    fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
+        self.callers.on_tick(&self.policy, observer);
     }
 }
 

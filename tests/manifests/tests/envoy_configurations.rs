@@ -102,8 +102,8 @@ fn authentication_shares_its_vm_with_no_other_module() {
 fn labels_are_found_as_the_module_writes_them() {
     let expected: Vec<Value> = STATS_TAGS.iter().map(|(name, regex)| json!({"tag_name": name, "regex": regex})).collect();
     for (file, bootstrap) in configurations() {
-        let has_metrics =
-            plugins(&bootstrap).iter().any(|(module, _)| module.contains("metrics") || module.contains("portcullis"));
+        let counts = ["metrics", "portcullis", "jwt_auth"];
+        let has_metrics = plugins(&bootstrap).iter().any(|(module, _)| counts.iter().any(|name| module.contains(name)));
         let tags = &bootstrap["stats_config"]["stats_tags"];
         assert_eq!(*tags, if has_metrics { json!(expected) } else { Value::Null }, "{}", file.display());
     }

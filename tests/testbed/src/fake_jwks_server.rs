@@ -88,7 +88,7 @@ impl Drop for FakeJwksServer {
     }
 }
 
-fn fail(fault: Fault, mut stream: TcpStream, gate: &(Mutex<bool>, Condvar)) -> io::Result<()> {
+pub(crate) fn fail(fault: Fault, mut stream: TcpStream, gate: &(Mutex<bool>, Condvar)) -> io::Result<()> {
     if fault == Fault::Reset {
         // Closing a socket with bytes unread makes the kernel send a reset in place of a close.
         stream.peek(&mut [0])?;

@@ -2,15 +2,16 @@
 
 use std::rc::Rc;
 
+use super::key_reports::KeyReports;
 use super::policy::Policy;
 use crate::auth_header;
 use crate::edits::Edit;
 use crate::extractor::Found;
 use crate::jose::{Accepted, Signatures, Token, Validity};
-use crate::keyring::{Keyring, Keys, Refreshed};
+use crate::keyring::{FetchError, Keyring, Keys};
 use crate::principal::Identity;
 use crate::rejection::Rejection;
-use crate::stage::{Due, FetchId, FetchOutcome, LogLevel, Message, SharedData};
+use crate::stage::{Due, FetchId, FetchOutcome, LogLevel, Message, Observer, SharedData};
 use crate::time::UnixTime;
 use crate::token_cache::{Limits, VerifiedTokens};
 
@@ -22,6 +23,7 @@ const CACHE_LIMITS: Limits = Limits { entries: 32_768, bytes: 64 * 1024 * 1024 }
 #[derive(Debug)]
 pub(super) struct Callers {
     keyrings: Vec<Keyring>,
+    reports: KeyReports,
     /// Who verifies signatures.
     pub signatures: Signatures,
     /// What the stage auth-header of the same module tells the upstream of a caller.
@@ -65,7 +67,13 @@ impl Caller {
 impl Callers {
     /// Nobody known yet; the keyrings stand in the order of the issuers.
     pub fn new(keyrings: Vec<Keyring>) -> Self {
-        Self { keyrings, signatures: Signatures::in_module(), inject: None, verified: VerifiedTokens::new(CACHE_LIMITS) }
+        Self {
+            keyrings,
+            reports: KeyReports::default(),
+            signatures: Signatures::in_module(),
+            inject: None,
+            verified: VerifiedTokens::new(CACHE_LIMITS),
+        }
     }
 
     /// The keys, in the order of the issuers.
@@ -91,9 +99,10 @@ impl Callers {
 
     fn verify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<(Caller, Validity), Obstacle> {
         let token = Token::parse(found.token)?;
-        let mut candidates = policy.issuers.iter().zip(&mut self.keyrings).enumerate();
-        let (index, (issuer, keyring)) =
-            candidates.find(|(_, (issuer, _))| issuer.takes(&token, found.source)).ok_or(Rejection::IssuerUnknown)?;
+        let index = policy.issuer_of(&token, found.source).ok_or(Rejection::IssuerUnknown)?;
+        let (Some(issuer), Some(keyring)) = (policy.issuers.get(index), self.keyrings.get_mut(index)) else {
+            return Err(Rejection::IssuerUnknown.into());
+        };
         let (fetch, generation) = (keyring.fetch_id(), keyring.generation());
         let key_id = token.key_id().map(str::to_owned);
         let verdict = match keyring.keys(now) {
@@ -129,8 +138,11 @@ impl Callers {
             }
             due.fetches.extend(one.fetch);
             due.settled.extend(keyring.fetch_id().filter(|_| one.is_settled));
+            if one.is_lost {
+                due.messages.extend(self.reports.fetched(index, &issuer.label, Err(FetchError::Lost)));
+            }
             if one.has_expired {
-                let text = format!("keys of {} are too old to be believed; its tokens are refused", issuer.name);
+                let text = format!("keys of {} are too old to be believed; its tokens are refused", issuer.label);
                 due.messages.push(Message { level: LogLevel::Error, text });
             }
         }
@@ -147,13 +159,17 @@ impl Callers {
         shared: &mut dyn SharedData,
     ) -> Option<Message> {
         let (keyring, issuer) = (self.keyrings.get_mut(id.0)?, policy.issuers.get(id.0)?);
-        match keyring.on_fetched(outcome, now, shared) {
-            Ok(Refreshed::Changed) => {
-                self.verified.forget(|caller| caller.issuer == id.0);
-                Some(Message { level: LogLevel::Info, text: format!("keys of {} fetched", issuer.name) })
-            }
-            Ok(Refreshed::Unchanged | Refreshed::Located) => None,
-            Err(error) => Some(Message { level: LogLevel::Warn, text: format!("keys of {} not fetched: {error}", issuer.name) }),
+        let generation = keyring.generation();
+        let result = keyring.on_fetched(outcome, now, shared);
+        if keyring.generation() != generation {
+            self.verified.forget(|caller| caller.issuer == id.0);
         }
+        self.reports.fetched(id.0, &issuer.label, result)
+    }
+
+    /// Shows how the keys are doing.
+    pub fn on_tick(&mut self, policy: &Policy, observer: &mut dyn Observer) {
+        let labels = policy.issuers.iter().map(|issuer| &*issuer.label);
+        self.reports.show(labels.zip(&self.keyrings), observer);
     }
 }

@@ -87,7 +87,7 @@ impl Authn {
                 return Examination { form: Err(malformed), entry: None, signature: None, claims: Vec::new(), verdict };
             }
         };
-        let takes = |source| policy.issuers.iter().position(|issuer| issuer.takes(&token, source));
+        let takes = |source| policy.issuer_of(&token, source);
         let entry = match source {
             Some(source) => takes(source),
             None => policy.sources.iter().find_map(takes),

@@ -11,7 +11,7 @@ use crate::config::duration::DurationText;
 use crate::config::jwt_rule::JwtRuleConfig;
 use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;
-use crate::jose::{AlgorithmSet, ClaimRules, Token};
+use crate::jose::{AlgorithmSet, ClaimRules};
 use crate::keyring::Keyring;
 use crate::request::is_token_byte;
 use crate::stage::FetchId;
@@ -24,6 +24,8 @@ const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 pub(super) struct Issuer {
     /// The label in metrics, audit and rules.
     pub name: Rc<str>,
+    /// The label of its keys in metrics and in the log: the name, with the tenant where there is one.
+    pub label: Rc<str>,
     /// The `iss` of its tokens; absent for tokens that have none.
     pub issuer: Option<String>,
     /// The algorithms that its tokens may be signed with.
@@ -53,6 +55,7 @@ impl Issuer {
         }
         let (keyring, algorithms) = key_source::compile(config, path, fetch, environment, warnings)?;
         let issuer = Self {
+            label: Rc::clone(&name),
             name,
             issuer: config.issuer.clone(),
             algorithms,
@@ -62,11 +65,6 @@ impl Issuer {
             outputs: Outputs::compile(config, path)?,
         };
         Ok((issuer, keyring))
-    }
-
-    /// Whether the entry is for tokens like this one, at this place.
-    pub fn takes(&self, token: &Token<'_>, source: &Source) -> bool {
-        self.issuer.as_deref() == token.unverified_issuer() && self.sources.contains(source)
     }
 }
 

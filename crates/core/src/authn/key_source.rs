@@ -6,6 +6,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::tenants;
 use crate::config::duration::DurationText;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::jwt_rule::JwtRuleConfig;
@@ -48,8 +49,13 @@ pub fn destinations(config: &JwtAuthConfig) -> Vec<Destination> {
     let mut found: Vec<Destination> = Vec::new();
     for (index, entry) in config.jwt_rules.iter().enumerate() {
         let path = format!("jwtRules[{index}]");
-        let uris =
-            [&entry.jwks_uri, &entry.discovery].into_iter().flatten().map(|uri| (uri.clone(), &entry.cluster, path.clone()));
+        let expanded = tenants::expand(entry, &path).ok().flatten();
+        let entries: Vec<_> = match &expanded {
+            Some(tenants) => tenants.iter().map(|tenant| &tenant.entry).collect(),
+            None => vec![entry],
+        };
+        let uris = entries.into_iter().flat_map(|entry| [&entry.jwks_uri, &entry.token_key_uri, &entry.discovery]).flatten();
+        let uris = uris.map(|uri| (uri.clone(), &entry.cluster, path.clone()));
         let hosts = entry.jwks_hosts.iter().flatten().enumerate();
         let hosts =
             hosts.map(|(index, host)| (format!("https://{}", host.host), &host.cluster, format!("{path}.jwksHosts[{index}]")));
@@ -103,6 +109,7 @@ fn the_one(config: &JwtRuleConfig, path: &str) -> Result<&'static str, ConfigErr
     let sources = [
         ("jwks", config.jwks.is_some()),
         ("jwksUri", config.jwks_uri.is_some()),
+        ("tokenKeyUri", config.token_key_uri.is_some()),
         ("discovery", config.discovery.is_some()),
         ("secret", config.secret.is_some()),
     ];
@@ -115,7 +122,7 @@ fn the_one(config: &JwtRuleConfig, path: &str) -> Result<&'static str, ConfigErr
             ConfigError::new(path, format!("has both `{}`", given.join("` and `"))).hint("keys come from one place")
         });
     };
-    let is_fetched = matches!(key, "jwksUri" | "discovery");
+    let is_fetched = matches!(key, "jwksUri" | "tokenKeyUri" | "discovery");
     for (option, is_given, is_useful, owners) in [
         ("cluster", config.cluster.is_some(), is_fetched, "keys that are fetched"),
         ("refresh", config.refresh.is_some(), is_fetched, "keys that are fetched"),
@@ -145,12 +152,19 @@ fn source(config: &JwtRuleConfig, path: &str, warnings: &mut Vec<Warning>) -> Re
     if cluster == Some("") {
         return Err(ConfigError::new(format!("{path}.cluster"), "is empty"));
     }
+    let is_secret = config.algorithms.iter().flatten().any(|name| Algorithm::parse(name).is_some_and(Algorithm::is_symmetric));
     let mut locate = |key: &str, uri: &str, example: &str| {
         let place = format!("{path}.{key}");
         let location = Location::parse(uri, cluster)
             .map_err(|error| ConfigError::new(&place, error.to_string()).hint(format!("for example {example}")))?;
         if !location.is_secure() {
             warnings.push(Warning::new(&place, "the keys are fetched without TLS; whoever can change them can let anyone in"));
+        }
+        if is_secret {
+            warnings.push(Warning::new(
+                &place,
+                "whoever can fetch a symmetric key can sign tokens; a `secret` need not be published",
+            ));
         }
         Ok(location)
     };
@@ -167,6 +181,9 @@ fn source(config: &JwtRuleConfig, path: &str, warnings: &mut Vec<Warning>) -> Re
         let document = locate("discovery", &uri, "https://issuer.example.com")?;
         let hosts = key_hosts(config, path)?;
         return Ok(Source::Discovery(Discovery { issuer, document, hosts }));
+    }
+    if let Some(uri) = &config.token_key_uri {
+        return locate("tokenKeyUri", uri, "https://uaa.example.com/oauth/token_key").map(Source::TokenKey);
     }
     let uri = config.jwks_uri.as_deref().unwrap_or_default();
     locate("jwksUri", uri, "https://issuer.example.com/.well-known/jwks.json").map(Source::KeySet)
@@ -229,7 +246,7 @@ fn algorithms(
             return Err(ConfigError::new(path, format!("`{name}` needs a shared secret, and keys at a URI are public"))
                 .hint("use `secret`, or an algorithm with a public key"));
         }
-        if !served.contains(algorithm) {
+        if !served.contains(algorithm) && config.token_key_uri.is_none() {
             warnings.push(Warning::new(path, format!("none of the keys is for {name}")));
         }
         allowed.push(algorithm);

@@ -1,13 +1,16 @@
 //! The `jwtAuth` object, checked: issuers with their keys, and the rules that say who may do what.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::issuer::Issuer;
+use super::tenants;
 use crate::auth_header::NameSet;
 use crate::config::auth_header::Forward;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;
+use crate::jose::Token;
 use crate::keyring::Keyring;
 use crate::rules::RuleSet;
 use crate::stage::FetchId;
@@ -15,7 +18,11 @@ use crate::stage::FetchId;
 /// The policy of the stage.
 #[derive(Debug)]
 pub struct Policy {
+    /// One for each entry, and for each tenant of an entry that has some.
     pub(super) issuers: Vec<Issuer>,
+    by_issuer: BTreeMap<String, usize>,
+    /// The one for tokens that have no `iss`.
+    without_issuer: Option<usize>,
     pub(super) sources: Vec<Source>,
     pub(super) rules: RuleSet,
     pub(super) realm: Option<String>,
@@ -36,32 +43,69 @@ impl Policy {
         warnings: &mut Vec<Warning>,
     ) -> Result<(Self, Vec<Keyring>), ConfigError> {
         let (mut issuers, mut keyrings): (Vec<Issuer>, Vec<Keyring>) = (Vec::new(), Vec::new());
+        let mut entries: Vec<usize> = Vec::new();
+        let mut names: Vec<Rc<str>> = Vec::new();
+        let mut by_issuer: BTreeMap<String, usize> = BTreeMap::new();
+        let mut without_issuer: Option<usize> = None;
         for (index, entry) in config.jwt_rules.iter().enumerate() {
             let path = format!("jwtRules[{index}]");
-            let (mut issuer, keyring) = Issuer::compile(entry, &path, FetchId(index), environment, warnings)?;
-            if let Some(earlier) = issuers.iter().position(|earlier| earlier.name == issuer.name) {
-                return Err(ConfigError::new(format!("{path}.name"), format!("jwtRules[{earlier}] has the same name")));
-            }
-            if let Some(earlier) = issuers.iter().position(|earlier| earlier.issuer == issuer.issuer) {
-                return Err(ConfigError::new(format!("{path}.issuer"), format!("jwtRules[{earlier}] is for the same issuer"))
+            let tenants = tenants::expand(entry, &path)?;
+            let plain = tenants.is_none().then_some((entry, None));
+            let tenants = tenants.iter().flatten().map(|tenant| (&tenant.entry, Some(&*tenant.label)));
+            for (place, (entry, label)) in plain.into_iter().chain(tenants).enumerate() {
+                let fetch = FetchId(issuers.len());
+                // What is said of one tenant is true of all.
+                let mut said = Vec::new();
+                let said_of = if place == 0 { &mut *warnings } else { &mut said };
+                let (mut issuer, keyring) = Issuer::compile(entry, &path, fetch, environment, said_of)?;
+                if place == 0 {
+                    if let Some(earlier) = names.iter().position(|earlier| *earlier == issuer.name) {
+                        return Err(ConfigError::new(format!("{path}.name"), format!("jwtRules[{earlier}] has the same name")));
+                    }
+                    names.push(Rc::clone(&issuer.name));
+                    entries.push(fetch.0);
+                }
+                if let Some(label) = label {
+                    issuer.label = label.into();
+                }
+                let other = match &issuer.issuer {
+                    Some(name) => by_issuer.insert(name.clone(), fetch.0),
+                    None => without_issuer.replace(fetch.0),
+                };
+                if let Some(other) = other {
+                    let earlier = entries.iter().rposition(|first| *first <= other).unwrap_or_default();
+                    return Err(ConfigError::new(
+                        format!("{path}.issuer"),
+                        format!("jwtRules[{earlier}] is for the same issuer"),
+                    )
                     .hint("put its keys into one key set"));
+                }
+                issuer.forward = agreed_forward(issuer.forward, forward, &path)?;
+                issuers.push(issuer);
+                keyrings.push(keyring);
             }
-            issuer.forward = agreed_forward(issuer.forward, forward, &path)?;
-            issuers.push(issuer);
-            keyrings.push(keyring);
         }
         if issuers.is_empty() {
             warnings.push(Warning::new("jwtRules", "there is no issuer, so no token will ever be valid"));
         }
-        let names: Vec<Rc<str>> = issuers.iter().map(|issuer| Rc::clone(&issuer.name)).collect();
         let (rules, more) = RuleSet::compile(&config.rules, config.default, &names)?;
         warnings.extend(more);
-        refuse_shared_places(&rules, &issuers)?;
-        let sources = issuers.iter().flat_map(|issuer| issuer.sources.iter().cloned()).collect();
+        let firsts: Vec<&Issuer> = entries.iter().filter_map(|index| issuers.get(*index)).collect();
+        refuse_shared_places(&rules, &firsts)?;
+        let sources = firsts.iter().flat_map(|issuer| issuer.sources.iter().cloned()).collect();
         let realm = config.realm.as_ref().map(|realm| realm.as_str().to_owned());
         let bypass_cors_preflight = config.bypass_cors_preflight;
-        let owned = NameSet::new(issuers.iter().flat_map(|issuer| issuer.outputs.names().cloned()).collect());
-        Ok((Self { issuers, sources, rules, realm, bypass_cors_preflight, owned }, keyrings))
+        let owned = NameSet::new(firsts.iter().flat_map(|issuer| issuer.outputs.names().cloned()).collect());
+        Ok((Self { issuers, by_issuer, without_issuer, sources, rules, realm, bypass_cors_preflight, owned }, keyrings))
+    }
+
+    /// The issuer that takes tokens like this one, at this place: by its exact name.
+    pub(super) fn issuer_of(&self, token: &Token<'_>, source: &Source) -> Option<usize> {
+        let index = match token.unverified_issuer() {
+            Some(name) => self.by_issuer.get(name).copied(),
+            None => self.without_issuer,
+        }?;
+        self.issuers.get(index)?.sources.contains(source).then_some(index)
     }
 
     /// Whether the upstream gets the tokens of an issuer.
@@ -88,7 +132,7 @@ fn agreed_forward(entry: Option<bool>, shared: Option<Forward>, path: &str) -> R
 }
 
 /// Refuse a rule that asks for the credentials of several issuers which are taken from one place: a request could never have both.
-fn refuse_shared_places(rules: &RuleSet, issuers: &[Issuer]) -> Result<(), ConfigError> {
+fn refuse_shared_places(rules: &RuleSet, issuers: &[&Issuer]) -> Result<(), ConfigError> {
     let sources = |names: &[Rc<str>]| -> Vec<&Source> {
         issuers.iter().filter(|issuer| names.contains(&issuer.name)).flat_map(|issuer| &issuer.sources).collect()
     };

@@ -1,5 +1,7 @@
 mod rules;
 
+mod tenants;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -348,7 +350,10 @@ fn refuses_configurations_that_cannot_work() {
             "jwtRules[0].issuer: is empty; leave it out, and give a `name`, \
           when the tokens have no `iss`",
         ),
-        (entry(json!({"issuer": "a"})), "jwtRules[0]: has no keys; give one of `jwks`, `jwksUri`, `discovery`, `secret`"),
+        (
+            entry(json!({"issuer": "a"})),
+            "jwtRules[0]: has no keys; give one of `jwks`, `jwksUri`, `tokenKeyUri`, `discovery`, `secret`",
+        ),
         (
             entry(json!({"issuer": "a", "secret": {"env": "S"}, "jwksUri": "https://a"})),
             "jwtRules[0]: has both `jwksUri` and `secret`; keys come from one place",

@@ -17,8 +17,13 @@ use crate::config::secret::SecretConfig;
 pub struct JwtRuleConfig {
     /// The label in metrics and audit; default: the issuer.
     pub name: Option<String>,
-    /// The `iss` of the tokens, exactly. Left out, the entry is for tokens that have no `iss`, and needs a `name`.
+    /// The `iss` of the tokens, exactly; `{tenant}` stands for each of `tenants`. Left out, the entry is for tokens that have no
+    /// `iss`, and needs a `name`.
     pub issuer: Option<String>,
+    /// The tenants that `{tenant}` in `issuer`, and in the URI of the keys, stands for.
+    pub tenants: Option<Vec<String>>,
+    /// Whether the provider signs for all tenants with the same keys, so that their URI holds no `{tenant}`; default false.
+    pub tenants_share_keys: Option<bool>,
     /// The token must name one of these in `aud`. Absent: not checked here.
     pub audiences: Option<Vec<String>>,
     /// The `alg` values allowed; default: what the keys allow.
@@ -28,6 +33,9 @@ pub struct JwtRuleConfig {
     /// Where the keys are fetched.
     #[serde(alias = "jwks_uri")]
     pub jwks_uri: Option<String>,
+    /// Where Spring's authorization server and UAA publish their one key, `/oauth/token_key`. A symmetric one is taken only where
+    /// `algorithms` asks for HS256, HS384 or HS512.
+    pub token_key_uri: Option<String>,
     /// The OpenID provider whose configuration says where the keys are: the URI under which
     /// `/.well-known/openid-configuration` lies. Its `issuer` must equal `issuer`.
     pub discovery: Option<String>,

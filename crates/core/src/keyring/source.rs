@@ -1,4 +1,4 @@
-//! What is fetched to have keys: a key set, or first the document that says where the key set is.
+//! What is fetched to have keys: a key set, Spring's token key, or first the document that says where the key set is.
 
 use std::rc::Rc;
 
@@ -13,6 +13,8 @@ use crate::jose::{AlgorithmSet, KeySet, strict_json};
 pub enum Source {
     /// A JSON Web Key Set.
     KeySet(Location),
+    /// The document of Spring's `token_key`.
+    TokenKey(Location),
     /// What the OpenID provider's configuration names.
     Discovery(Discovery),
 }
@@ -64,7 +66,7 @@ impl Source {
     /// What is fetched first.
     pub(super) const fn first(&self) -> &Location {
         match self {
-            Self::KeySet(location) => location,
+            Self::KeySet(location) | Self::TokenKey(location) => location,
             Self::Discovery(discovery) => &discovery.document,
         }
     }
@@ -73,6 +75,7 @@ impl Source {
     pub(super) fn keys(&self, document: &[u8], allowed: AlgorithmSet) -> Result<KeySet, FetchError> {
         let keys = match self {
             Self::KeySet(_) | Self::Discovery(_) => KeySet::from_jwks(document)?,
+            Self::TokenKey(_) => KeySet::from_token_key(document)?,
         };
         if keys.algorithms().intersection(allowed).is_empty() { Err(FetchError::Algorithms) } else { Ok(keys) }
     }
@@ -81,6 +84,7 @@ impl Source {
     pub(super) fn text(&self) -> String {
         match self {
             Self::KeySet(location) => format!("jwks|{}", location.text()),
+            Self::TokenKey(location) => format!("token_key|{}", location.text()),
             Self::Discovery(discovery) => format!("discovery|{}|{}", discovery.document.text(), discovery.issuer),
         }
     }

@@ -98,11 +98,16 @@ pub struct SeriesName(String);
 impl SeriesName {
     /// Write a name. Bytes of a value that the proxy or Prometheus would take for something else become `_`.
     pub fn write<'a>(&mut self, family: &str, labels: &[Label], value: impl Fn(Label) -> &'a str) {
+        self.write_pairs(family, labels.iter().map(|label| (label.as_str(), value(*label))));
+    }
+
+    /// Write a name with any labels, like [`write`](Self::write).
+    pub fn write_pairs<'a>(&mut self, family: &str, labels: impl IntoIterator<Item = (&'a str, &'a str)>) {
         self.0.clear();
-        for label in labels {
-            self.0.push_str(label.as_str());
+        for (label, value) in labels {
+            self.0.push_str(label);
             self.0.push_str("=.=");
-            let value = value(*label).bytes().take(MAX_VALUE_BYTES);
+            let value = value.bytes().take(MAX_VALUE_BYTES);
             self.0.extend(value.map(|byte| if is_plain(byte) { char::from(byte) } else { '_' }));
             self.0.push_str(";.;");
         }

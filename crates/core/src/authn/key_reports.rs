@@ -1,0 +1,158 @@
+//! How the keys of each issuer are doing, for the operator: lines in the log when something changes, and metrics.
+//!
+//! Labels come from the configuration only. A gauge is written when what it shows changed here, and every worker that has the
+//! same keys writes the same value; a worker that has nothing yet writes nothing. A fetch is counted by the worker that made it.
+
+use std::collections::BTreeMap;
+
+use crate::keyring::{FetchError, Keyring, Refreshed, State};
+use crate::metrics::SeriesName;
+use crate::stage::{LogLevel, Message, MetricId, MetricKind, Observer};
+
+/// The counter of fetches, by issuer and outcome.
+pub const FETCHES_TOTAL: &str = "portcullis_jwks_fetches_total";
+/// The gauge of the time of the last success, in seconds since the epoch.
+pub const LAST_SUCCESS: &str = "portcullis_jwks_last_success_timestamp_seconds";
+/// The gauge of the fetches that have failed since.
+pub const FAILURES: &str = "portcullis_jwks_consecutive_failures";
+/// The gauge of the keys that there are.
+pub const KEYS: &str = "portcullis_jwks_keys";
+
+/// The values of the label `outcome`, with what they say.
+pub const OUTCOMES: [(&str, &str); 5] = [
+    ("success", "The answer is a document that can be used."),
+    ("not_sent", "The proxy did not send the request."),
+    ("no_answer", "No answer came."),
+    ("bad_status", "The answer has another status than 200; 503 and 504 stand for a refused connection and a timeout."),
+    ("bad_document", "The answer cannot be used."),
+];
+
+/// The reports of all keyrings, in their order.
+#[derive(Debug, Default)]
+pub(super) struct KeyReports {
+    reports: BTreeMap<usize, Report>,
+    ids: BTreeMap<Box<str>, Option<MetricId>>,
+    name: SeriesName,
+}
+
+#[derive(Debug, Default)]
+struct Report {
+    /// Why the last fetch failed.
+    error: Option<FetchError>,
+    failures: u32,
+    /// The fetches that are not counted yet, by the place of their outcome.
+    outcomes: BTreeMap<usize, u64>,
+    /// What the gauges show.
+    shown: State,
+}
+
+impl KeyReports {
+    /// Takes what became of a fetch; what the operator should know.
+    pub fn fetched(&mut self, keyring: usize, label: &str, result: Result<Refreshed, FetchError>) -> Option<Message> {
+        let report = self.reports.entry(keyring).or_default();
+        let outcome = match &result {
+            Ok(_) => 0,
+            Err(FetchError::NotSent) => 1,
+            Err(FetchError::Lost) => 2,
+            Err(FetchError::Status(_)) => 3,
+            Err(_) => 4,
+        };
+        let count = report.outcomes.entry(outcome).or_default();
+        *count = count.saturating_add(1);
+        match result {
+            // The keys themselves are still to come.
+            Ok(Refreshed::Located) => None,
+            Ok(refreshed) => {
+                let failures = std::mem::take(&mut report.failures);
+                let text = match (report.error.take(), refreshed) {
+                    (Some(_), _) => format!("keys of {label} fetched, after {failures} attempts that failed"),
+                    (None, Refreshed::Changed) => format!("keys of {label} fetched"),
+                    (None, _) => return None,
+                };
+                Some(Message { level: LogLevel::Info, text })
+            }
+            Err(error) => {
+                report.failures = report.failures.saturating_add(1);
+                let text = format!("keys of {label} not fetched: {error}");
+                let is_new = report.error.as_ref() != Some(&error);
+                report.error = Some(error);
+                is_new.then_some(Message { level: LogLevel::Warn, text })
+            }
+        }
+    }
+
+    /// Writes the metrics that changed.
+    pub fn show<'a>(&mut self, keyrings: impl Iterator<Item = (&'a str, &'a Keyring)>, observer: &mut dyn Observer) {
+        for (index, (label, keyring)) in keyrings.enumerate() {
+            let Some(state) = keyring.state() else { continue };
+            let report = self.reports.entry(index).or_default();
+            let shown = std::mem::replace(&mut report.shown, state);
+            for (place, count) in std::mem::take(&mut report.outcomes) {
+                let outcome = OUTCOMES.get(place).map_or("", |(outcome, _)| *outcome);
+                if let Some(id) =
+                    self.metric(MetricKind::Counter, FETCHES_TOTAL, &[("issuer", label), ("outcome", outcome)], observer)
+                {
+                    observer.increment(id, count);
+                }
+            }
+            let succeeded = state.succeeded.map_or(0, crate::time::UnixTime::as_secs);
+            let gauges = [
+                (LAST_SUCCESS, state.succeeded != shown.succeeded, succeeded),
+                (FAILURES, state.failures != shown.failures || state.succeeded != shown.succeeded, u64::from(state.failures)),
+                (
+                    KEYS,
+                    state.keys != shown.keys || state.succeeded != shown.succeeded,
+                    u64::try_from(state.keys).unwrap_or(u64::MAX),
+                ),
+            ];
+            for (family, is_new, value) in gauges {
+                if is_new && let Some(id) = self.metric(MetricKind::Gauge, family, &[("issuer", label)], observer) {
+                    observer.record(id, value);
+                }
+            }
+        }
+    }
+
+    /// The handle of a metric. Each is defined once, for the proxy never forgets one.
+    fn metric(
+        &mut self,
+        kind: MetricKind,
+        family: &str,
+        labels: &[(&str, &str)],
+        observer: &mut dyn Observer,
+    ) -> Option<MetricId> {
+        self.name.write_pairs(family, labels.iter().copied());
+        if let Some(known) = self.ids.get(self.name.as_str()) {
+            return *known;
+        }
+        let id = observer.define_metric(kind, self.name.as_str());
+        self.ids.insert(self.name.as_str().into(), id);
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(reports: &mut KeyReports, result: Result<Refreshed, FetchError>) -> Option<String> {
+        reports.fetched(0, "uaa", result).map(|message| message.text)
+    }
+
+    #[test]
+    fn says_once_what_changed() {
+        let mut reports = KeyReports::default();
+        for (result, expected) in [
+            (Ok(Refreshed::Located), None),
+            (Ok(Refreshed::Changed), Some("keys of uaa fetched")),
+            (Ok(Refreshed::Unchanged), None),
+            (Err(FetchError::Status(503)), Some("keys of uaa not fetched: the answer has status 503")),
+            (Err(FetchError::Status(503)), None),
+            (Err(FetchError::Lost), Some("keys of uaa not fetched: no answer came")),
+            (Ok(Refreshed::Unchanged), Some("keys of uaa fetched, after 3 attempts that failed")),
+            (Ok(Refreshed::Unchanged), None),
+        ] {
+            assert_eq!(said(&mut reports, result.clone()).as_deref(), expected, "{result:?}");
+        }
+    }
+}
