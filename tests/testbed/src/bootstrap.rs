@@ -58,6 +58,8 @@ impl Bootstrap {
             clusters.push(cluster(UPSTREAM, None));
         }
         Ok(json!({
+            // Who watches files for its configuration must have a name.
+            "node": {"id": "test", "cluster": "test"},
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
             "static_resources": {"listeners": listeners, "clusters": clusters},
             "stats_config": {"stats_tags": self.stats_tags},

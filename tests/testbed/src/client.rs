@@ -60,6 +60,12 @@ impl Request {
         Self::new("GET", target)
     }
 
+    /// Its `x-request-id`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The same request to another host; the default is `api.example.com`.
     #[must_use]
     pub fn host(mut self, host: impl AsRef<[u8]>) -> Self {

@@ -102,7 +102,7 @@ impl Listener {
         let mut filters = Vec::new();
         for filter in &self.filters {
             filters.push(match filter {
-                Filter::Plugin(plugin) => plugin.to_json()?,
+                Filter::Plugin(plugin) => plugin.filter()?,
                 Filter::Native(native) => native.clone(),
             });
         }

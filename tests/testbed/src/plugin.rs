@@ -98,7 +98,11 @@ impl Plugin {
         self
     }
 
-    pub(crate) fn to_json(&self) -> Result<Value> {
+    /// The filter as it stands in a chain.
+    ///
+    /// # Errors
+    /// When the module was not built.
+    pub fn filter(&self) -> Result<Value> {
         let name = self.module.name();
         let mut vm = json!({
             "vm_id": name,
