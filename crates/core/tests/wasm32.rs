@@ -42,7 +42,7 @@ fn vectors() -> Value {
 fn tokens(vectors: &Value) -> Vec<(&String, &str)> {
     let tokens: Vec<_> =
         vectors["tokens"].as_object().unwrap().iter().map(|(name, token)| (name, token.as_str().unwrap())).collect();
-    assert_eq!(tokens.len(), 6);
+    assert_eq!(tokens.len(), 10);
     tokens
 }
 

@@ -21,6 +21,49 @@ pub enum Module {
     Portcullis,
 }
 
+/// The host calls that the modules make and the callbacks that they offer, as Envoy names them where it restricts them.
+const CAPABILITIES: [&str; 39] = [
+    "clock_time_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_write",
+    "proc_exit",
+    "proxy_add_header_map_value",
+    "proxy_call_foreign_function",
+    "proxy_close_stream",
+    "proxy_continue_stream",
+    "proxy_define_metric",
+    "proxy_get_buffer_bytes",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_value",
+    "proxy_get_log_level",
+    "proxy_get_property",
+    "proxy_get_shared_data",
+    "proxy_http_call",
+    "proxy_increment_metric",
+    "proxy_log",
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+    "proxy_on_done",
+    "proxy_on_http_call_response",
+    "proxy_on_log",
+    "proxy_on_memory_allocate",
+    "proxy_on_request_headers",
+    "proxy_on_tick",
+    "proxy_on_vm_start",
+    "proxy_record_metric",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_send_local_response",
+    "proxy_set_effective_context",
+    "proxy_set_property",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+    "random_get",
+];
+
 /// The root of the workspace.
 #[must_use]
 pub fn workspace() -> PathBuf {
@@ -62,6 +105,7 @@ pub struct Plugin {
     module: Module,
     configuration: Option<Value>,
     environment: Vec<(String, String)>,
+    forbidden: Option<&'static str>,
 }
 
 impl Plugin {
@@ -75,26 +119,33 @@ impl Plugin {
     #[must_use]
     pub fn with_text(module: Module, configuration: &str) -> Self {
         let text = json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration});
-        Self { module, configuration: Some(text), environment: Vec::new() }
+        Self { module, configuration: Some(text), environment: Vec::new(), forbidden: None }
     }
 
     /// A module with this JSON as its configuration, written as a protobuf `Struct`.
     #[must_use]
     pub fn with_struct(module: Module, configuration: &Value) -> Self {
         let message = json!({"@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration});
-        Self { module, configuration: Some(message), environment: Vec::new() }
+        Self { module, configuration: Some(message), environment: Vec::new(), forbidden: None }
     }
 
     /// A module without a configuration.
     #[must_use]
     pub const fn unconfigured(module: Module) -> Self {
-        Self { module, configuration: None, environment: Vec::new() }
+        Self { module, configuration: None, environment: Vec::new(), forbidden: None }
     }
 
     /// The same with a variable in the environment of its VM. Plugins of one Envoy with the same names share the values.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same in a VM that may do everything but make this host call: a stub answers it with a failure.
+    #[must_use]
+    pub const fn forbidden(mut self, host_call: &'static str) -> Self {
+        self.forbidden = Some(host_call);
         self
     }
 
@@ -116,7 +167,14 @@ impl Plugin {
             let id = format!("{name} with {}", names.join(", "));
             merge(&mut vm, json!({"vm_id": id, "environment_variables": {"key_values": variables}}));
         }
-        let mut config = json!({"name": name, "root_id": name, "vm_config": vm, "failure_policy": "FAIL_RELOAD"});
+        let mut config = json!({"name": name, "root_id": name, "failure_policy": "FAIL_RELOAD"});
+        if let Some(forbidden) = self.forbidden {
+            merge(&mut vm, json!({"vm_id": format!("{name} without {forbidden}")}));
+            let allowed: Map<_, _> =
+                CAPABILITIES.iter().filter(|call| **call != forbidden).map(|call| ((*call).to_owned(), json!({}))).collect();
+            merge(&mut config, json!({"capability_restriction_config": {"allowed_capabilities": allowed}}));
+        }
+        merge(&mut config, json!({ "vm_config": vm }));
         if let Some(configuration) = &self.configuration {
             merge(&mut config, json!({ "configuration": configuration }));
         }
