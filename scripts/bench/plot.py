@@ -19,6 +19,7 @@ COLOURS = {
     cases.NATIVE_DEFAULT_CACHE: "#c2185b",
     cases.NATIVE_LARGE_CACHE: "#f57c00",
     cases.MODULE: "#1976d2",
+    cases.MODULE_EQUAL: "#64b5f6",
     cases.BUNDLE: "#00897b",
 }
 ROWS = {"10000": "10,000 tokens", "100": "100 tokens", "1": "1 token", "cold": "cold"}

@@ -60,7 +60,7 @@ def time_targets(found, chained):
     """What is to be reached in time, from the costs of filters alone and of filters in a chain."""
     alone = {cost.cell: cost.added.median for cost in found}
     in_chain = {cost.cell: cost.added.median for cost in chained}
-    for ours in (cases.MODULE, cases.BUNDLE):
+    for ours in cases.OURS:
         for algorithm in cases.ALGORITHMS:
             yield from cold_targets(alone, ours, algorithm)
             yield from warm_targets(alone, ours, algorithm, "")
@@ -98,7 +98,7 @@ def size_targets(sizes):
 
 def memory_targets(memory):
     """From RSS in MB: {variant: {workers: (after one token, after all)}}."""
-    for ours in (cases.MODULE, cases.BUNDLE):
+    for ours in cases.OURS:
         if ours in memory:
             yield Target(f"{ours}, each further worker", further_worker(memory, ours), 2, "MB")
 

@@ -121,6 +121,9 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
     let Some(mut authn) = module.authn(&configuration.bytes, &configuration).map_err(|error| configuration.place(error))? else {
         bail!("{} does not authenticate", configuration.module.as_str());
     };
+    if arguments.route_rule.is_some() && !authn.needs().route_rule {
+        bail!("the configuration says `routeRules: false`, so no route names a rule: leave --route-rule out");
+    }
     let stand_ins = StandIns::read(&arguments.jwks, &authn, now)?;
     // What cannot be used is told also where it is not needed.
     stand_ins.answer(&mut authn, now)?;

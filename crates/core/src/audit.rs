@@ -23,7 +23,7 @@ pub use timestamp::Timestamp;
 use std::rc::Rc;
 
 use crate::config::audit_log::SinkType;
-use crate::stage::{Completion, Exchange, Needs, Observer, Stage};
+use crate::stage::{Ending, Exchange, Needs, Observer, Stage};
 use crate::time::UnixTime;
 
 /// The key of the filter state that holds the event.
@@ -50,8 +50,8 @@ impl Stage for AuditLog {
         Needs { route_name: self.policy.needs_route_name(), upstream_identity: self.standalone, ..Needs::default() }
     }
 
-    fn on_log(&mut self, exchange: &Exchange, completion: &Completion, now: UnixTime, observer: &mut dyn Observer) {
-        let event = self.policy.event(exchange, completion, now);
+    fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, now: UnixTime, observer: &mut dyn Observer) {
+        let event = self.policy.event(exchange, ending, now);
         let Some(json) = event.and_then(|event| event.to_json().ok()) else {
             return;
         };

@@ -204,7 +204,8 @@ fn set_outputs(policy: &Policy, callers: &Present<'_>, edits: &mut HeaderEdits) 
 
 impl Stage for Authn {
     fn needs(&self) -> Needs {
-        Needs { route_name: self.policy.rules.needs_route_name(), route_rule: true, ..Needs::default() }
+        let Policy { rules, route_rules, .. } = &*self.policy;
+        Needs { route_name: rules.needs_route_name(), route_rule: *route_rules, ..Needs::default() }
     }
 
     fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime) -> Verdict {

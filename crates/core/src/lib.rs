@@ -37,6 +37,7 @@ pub mod module;
 pub mod path;
 pub mod platform;
 pub mod principal;
+pub mod publication;
 pub mod recent;
 pub mod rejection;
 pub mod request;

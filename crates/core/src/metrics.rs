@@ -31,7 +31,7 @@ use std::rc::Rc;
 
 use crate::decision::Decision;
 use crate::recent::Recent;
-use crate::stage::{Completion, Exchange, MetricId, MetricKind, Needs, Observer, Stage};
+use crate::stage::{Ending, Exchange, MetricId, MetricKind, Needs, Observer, Stage};
 use crate::time::UnixTime;
 
 /// The name of the counter.
@@ -105,9 +105,9 @@ impl Stage for Metrics {
         Needs { upstream_identity: self.standalone && self.policy.names_the_decision(), ..Needs::default() }
     }
 
-    fn on_log(&mut self, exchange: &Exchange, completion: &Completion, _now: UnixTime, observer: &mut dyn Observer) {
+    fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, _now: UnixTime, observer: &mut dyn Observer) {
         let Self { policy, requests, durations, name, recent, .. } = self;
-        let values = LabelValues::of(exchange, completion);
+        let values = LabelValues::of(exchange, ending, policy.labels());
         let mut series = |series: &mut Series, family, labels, observer: &mut dyn Observer| {
             name.write(family, labels, |label| values.get(label));
             series.metric(name, family, labels, observer)
@@ -122,7 +122,9 @@ impl Stage for Metrics {
         if let Some(metric) = handles.requests {
             observer.increment(metric, 1);
         }
-        if let (Some(labels), Some(duration)) = (policy.duration_labels(), completion.duration) {
+        if let Some(labels) = policy.duration_labels()
+            && let Some(duration) = ending.duration()
+        {
             let handle = handles.duration.get_or_insert_with(|| series(durations, REQUEST_DURATION_MS, labels, observer));
             if let Some(metric) = *handle {
                 observer.record(metric, u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));

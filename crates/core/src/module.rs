@@ -15,6 +15,7 @@ use crate::config::{self, ConfigError, Environment, Warning};
 use crate::jose::{AlgorithmSet, Signatures};
 use crate::metrics::{self, Metrics};
 use crate::platform::Platform;
+use crate::publication::Publication;
 use crate::stage::Stage;
 
 /// A deployable module.
@@ -43,6 +44,8 @@ pub struct Loaded {
     pub native_algorithms: AlgorithmSet,
     /// The clusters that the proxy must have.
     pub destinations: Vec<Destination>,
+    /// What is written to filter state, where the stages decide who is calling.
+    pub publication: Publication,
 }
 
 impl fmt::Debug for Loaded {
@@ -94,7 +97,8 @@ impl Module {
         Ok(Some(Authn::new(policy, keyrings)))
     }
 
-    /// Whether the module decides who is calling, and so writes principal and decision for the modules after it.
+    /// Whether the module decides who is calling, and so writes principal and decision, as far as they are wanted, for the modules
+    /// after it.
     #[must_use]
     pub const fn publishes_identity(self) -> bool {
         matches!(self, Self::JwtAuth | Self::Bundle)
@@ -113,6 +117,7 @@ impl Loaded {
         let (authn, keyrings) = self.within("jwtAuth", |part| {
             authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)
         })?;
+        self.publication = self.within("jwtAuth", |_| Publication::compile(config.jwt_auth.publish.as_deref()))?;
         let auth_header = config.auth_header.as_ref();
         let auth_header =
             auth_header.map(|config| self.within("authHeader", |part| part.auth_header_policy(config))).transpose()?;
@@ -154,6 +159,8 @@ impl Loaded {
         let signatures = self.signatures(platform);
         self.stages.push(Box::new(Authn::new(policy, keyrings).with_signatures(signatures)));
         self.destinations.extend(authn::destinations(config));
+        self.publication = Publication::compile(config.publish.as_deref())?;
+        self.warnings.extend(self.publication.warnings());
         Ok(())
     }
 
@@ -226,6 +233,26 @@ mod tests {
         let keep = r#"{"strip":["x-user-*"],"token":{"forward":"keep"}}"#;
         let warning = "token.forward: changes nothing here: jwt-auth keeps or strips the token, by `forwardOriginalToken`";
         assert_eq!(load(Module::AuthHeader, keep), Ok((1, vec![warning.to_owned()])));
+    }
+
+    #[test]
+    fn warns_of_what_is_not_heard_and_not_told() {
+        let options = r#"{"routeRules":false,"publish":[]}"#;
+        let not_heard = "routeRules: a route that names a stricter rule in its metadata is not heard";
+        let alone = [
+            not_heard,
+            "publish: leaves out `principal`: auth-header, audit-log and metrics, as modules of their own, know no caller",
+            "publish: leaves out `decision`: audit-log and metrics, as modules of their own, do not know what was decided",
+        ];
+        let warnings = |module, document: &str| load(module, document).unwrap().1;
+        for expected in alone {
+            assert!(warnings(Module::JwtAuth, options).contains(&expected.to_owned()), "{expected}");
+        }
+        let bundle = warnings(Module::Bundle, &format!(r#"{{"jwtAuth":{options}}}"#));
+        assert!(bundle.contains(&format!("jwtAuth.{not_heard}")), "{bundle:?}");
+        assert!(!bundle.iter().any(|warning| warning.contains("publish")), "{bundle:?}");
+        let twice = load(Module::Bundle, r#"{"jwtAuth":{"publish":["principal","principal"]}}"#);
+        assert_eq!(twice.unwrap_err(), "jwtAuth.publish[1]: is named twice");
     }
 
     #[test]

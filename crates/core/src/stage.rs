@@ -87,13 +87,31 @@ impl Exchange {
     }
 }
 
-/// How an exchange ended.
+/// How an exchange ended. What no stage asks for is not read from the proxy.
+pub trait Ending {
+    /// The status of the response; absent when none was sent (the client went away).
+    fn status(&self) -> Option<u16>;
+    /// The time from the request's headers to the end of the exchange.
+    fn duration(&self) -> Option<Duration>;
+}
+
+/// An ending of which all is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Completion {
     /// The status of the response; absent when none was sent (the client went away).
     pub status: Option<u16>,
     /// The time from the request's headers to the end of the exchange.
     pub duration: Option<Duration>,
+}
+
+impl Ending for Completion {
+    fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        self.duration
+    }
 }
 
 /// The number of something that a stage fetches; its meaning is the stage's own.
@@ -266,7 +284,7 @@ pub trait Stage {
     }
 
     /// Observe how an exchange ended. Called once per exchange.
-    fn on_log(&mut self, _exchange: &Exchange, _completion: &Completion, _now: UnixTime, _observer: &mut dyn Observer) {}
+    fn on_log(&mut self, _exchange: &Exchange, _ending: &dyn Ending, _now: UnixTime, _observer: &mut dyn Observer) {}
 
     /// What is due, of what is fetched and what other workers have fetched.
     fn due(&mut self, _now: UnixTime, _shared: &mut dyn SharedData) -> Due {

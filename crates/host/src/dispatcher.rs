@@ -100,10 +100,10 @@ impl<P: Proxy> Dispatcher<P> {
             let line = format!("portcullis: the proxy verifies signatures by {}", loaded.native_algorithms);
             self.proxy.log(Severity::Info, &line);
         }
-        for warning in loaded.warnings {
+        for warning in &loaded.warnings {
             self.proxy.log(Severity::Warn, &format!("portcullis: {warning}"));
         }
-        Ok(Root::new(id, loaded.stages, plugin))
+        Ok(Root::new(id, loaded, plugin))
     }
 
     fn put_in_force(&self, id: u32, root: Rc<Root>) -> bool {

@@ -38,6 +38,7 @@ pub struct FakeAnswer {
 pub struct FakeProxy {
     pub streams: RefCell<BTreeMap<u32, FakeStream>>,
     pub properties: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub read: RefCell<Vec<String>>,
     pub configuration: RefCell<Vec<u8>>,
     pub failing: RefCell<BTreeSet<&'static str>>,
     pub lines: RefCell<Vec<(Severity, String)>>,
@@ -55,6 +56,7 @@ impl Default for FakeProxy {
         Self {
             streams: RefCell::default(),
             properties: RefCell::default(),
+            read: RefCell::default(),
             configuration: RefCell::default(),
             failing: RefCell::default(),
             lines: RefCell::default(),
@@ -140,6 +142,7 @@ impl Proxy for &FakeProxy {
     fn property(&self, path: &str) -> Result<Option<Vec<u8>>> {
         self.call("property")?;
         let path = path.replace('\0', ".");
+        self.read.borrow_mut().push(path.clone());
         let state = self.streams.borrow().get(&self.context.get()).and_then(|stream| stream.state.get(&path).cloned());
         Ok(state.or_else(|| self.properties.borrow().get(&path).cloned()))
     }

@@ -37,6 +37,7 @@
 mod abi;
 pub mod buffers;
 pub mod dispatcher;
+mod ending;
 pub mod error;
 pub mod hostcalls;
 mod observer;

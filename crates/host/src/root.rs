@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis_core::decision::Decision;
+use portcullis_core::module::Loaded;
+use portcullis_core::publication::Publication;
 use portcullis_core::recent::Recent;
 use portcullis_core::stage::{FetchId, Needs, Stage};
 
@@ -36,6 +38,8 @@ pub struct Root {
     pub id: u32,
     /// Whether its stages decide who is calling; if not, they read what a module before this one decided.
     pub publishes_identity: bool,
+    /// What of the identity is written to filter state then.
+    pub publication: Publication,
     /// Whether its stages are told how requests end, and so what is known of a request must be kept till then.
     pub observes: bool,
     /// What its stages want to be read from the proxy.
@@ -50,9 +54,10 @@ pub struct Root {
 }
 
 impl Root {
-    /// A configuration of a plugin with these stages.
+    /// A configuration of a plugin with what its document became.
     #[must_use]
-    pub fn new(id: u32, stages: Vec<Box<dyn Stage>>, plugin: &Plugin) -> Self {
+    pub fn new(id: u32, loaded: Loaded, plugin: &Plugin) -> Self {
+        let Loaded { stages, publication, .. } = loaded;
         let needs = stages.iter().fold(Needs::default(), |needs, stage| Needs {
             route_name: needs.route_name || stage.needs().route_name,
             route_rule: needs.route_rule || stage.needs().route_rule,
@@ -61,6 +66,7 @@ impl Root {
         Self {
             id,
             publishes_identity: plugin.publishes_identity,
+            publication,
             observes: plugin.callbacks.log,
             needs,
             stages: RefCell::new(stages),

@@ -279,6 +279,16 @@ fn says_what_is_not_known_here() {
 }
 
 #[test]
+fn a_route_names_no_rule_where_none_is_heard() {
+    let mut config = shop();
+    config["jwtAuth"]["routeRules"] = json!(false);
+    let arguments = ["explain", "--config", "c.json", "--route-rule", "orders", "https://api.example.com/cart"];
+    let run = crate::run::run(&[("c.json", &config.to_string())], "", &arguments);
+    let expected = "error: the configuration says `routeRules: false`, so no route names a rule: leave --route-rule out\n";
+    assert_eq!((run.stderr.as_str(), run.code), (expected, 2));
+}
+
+#[test]
 fn exits_with_two_when_it_cannot_begin() {
     for (arguments, expected) in [
         (&["orders"][..], "error: the URL begins with neither http://, https:// nor /\n"),

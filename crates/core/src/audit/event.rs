@@ -14,7 +14,7 @@ use super::trace_id::trace_id;
 use crate::decision::{Decision, Effect};
 use crate::principal::Principal;
 use crate::request::Request;
-use crate::stage::{Completion, Exchange};
+use crate::stage::{Ending, Exchange};
 use crate::time::UnixTime;
 
 /// The name and version of the event's form.
@@ -37,10 +37,10 @@ pub enum Outcome {
 impl Outcome {
     /// How an exchange ended. Where nothing was decided, a status of 401 or 403 tells that somebody refused.
     #[must_use]
-    pub fn of(exchange: &Exchange, completion: &Completion) -> Self {
+    pub fn of(exchange: &Exchange, ending: &dyn Ending) -> Self {
         let enforced =
             exchange.decision.as_ref().map(|decision| if decision.lets_pass() { Effect::Allow } else { decision.effect });
-        match (completion.status, enforced) {
+        match (ending.status(), enforced) {
             (None, _) => Self::Aborted,
             (Some(_), Some(Effect::Deny)) | (Some(401 | 403), None) => Self::Denied,
             (Some(_), Some(Effect::Error)) => Self::Error,
@@ -106,7 +106,7 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn new(
         exchange: &'a Exchange,
-        completion: &Completion,
+        ending: &dyn Ending,
         now: UnixTime,
         action: Option<&'a str>,
         object: Option<String>,
@@ -119,12 +119,12 @@ impl<'a> Event<'a> {
             time: Timestamp(exchange.started.unwrap_or(now)),
             action,
             object: object.map(|object| redact(&object).into_owned()),
-            outcome: Outcome::of(exchange, completion),
+            outcome: Outcome::of(exchange, ending),
             decision: exchange.decision.as_ref(),
             principal: exchange.identity.as_ref().map(|identity| Caller::new(&identity.principal, &included.claims)),
             request: RequestRecord::new(&exchange.request, included),
-            response: ResponseRecord { status: completion.status },
-            duration_ms: completion.duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+            response: ResponseRecord { status: ending.status() },
+            duration_ms: ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
             request_id,
             trace_id: trace_id(exchange.request.headers()),
         }

@@ -11,7 +11,7 @@ use crate::decision::Effect;
 use crate::matcher::{Matcher, PathParameters, Reading};
 use crate::path::RequestPath;
 use crate::request::Request;
-use crate::stage::{Completion, Exchange};
+use crate::stage::{Ending, Exchange};
 use crate::time::UnixTime;
 
 /// Headers whose value is, or often is, a credential.
@@ -84,18 +84,18 @@ impl Policy {
 
     /// The event of an exchange that has ended; `None` when it is not to be recorded.
     #[must_use]
-    pub fn event<'a>(&'a self, exchange: &'a Exchange, completion: &Completion, now: UnixTime) -> Option<Event<'a>> {
+    pub fn event<'a>(&'a self, exchange: &'a Exchange, ending: &dyn Ending, now: UnixTime) -> Option<Event<'a>> {
         let named = self.named(exchange);
         let record = named.as_ref().map_or(self.default, |named| named.event.record);
         let recorded = match record {
             Record::Always => true,
-            Record::Denied => is_refused(exchange, completion),
+            Record::Denied => is_refused(exchange, ending),
             Record::Never => false,
         };
         recorded.then(|| {
             let object = named.as_ref().and_then(|named| named.event.object.as_ref()?.render(&named.parameters));
             let action = named.as_ref().map(|named| named.event.name.as_str());
-            Event::new(exchange, completion, now, action, object, &self.included)
+            Event::new(exchange, ending, now, action, object, &self.included)
         })
     }
 
@@ -144,10 +144,10 @@ fn is_odd(request: &Request) -> bool {
 }
 
 /// Whether the request was refused, also when the client did not wait for the answer, or would have been by a rule in shadow.
-fn is_refused(exchange: &Exchange, completion: &Completion) -> bool {
+fn is_refused(exchange: &Exchange, ending: &dyn Ending) -> bool {
     match &exchange.decision {
         Some(decision) => decision.effect != Effect::Allow,
-        None => Outcome::of(exchange, completion) == Outcome::Denied,
+        None => Outcome::of(exchange, ending) == Outcome::Denied,
     }
 }
 

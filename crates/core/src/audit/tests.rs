@@ -10,7 +10,7 @@ use crate::headers::Headers;
 use crate::principal::{Identity, Method, Principal};
 use crate::rejection::Rejection;
 use crate::request::Request;
-use crate::stage::{MetricId, MetricKind};
+use crate::stage::{Completion, MetricId, MetricKind};
 
 const NOW: UnixTime = UnixTime::from_secs(1_709_210_100);
 const STARTED: UnixTime = UnixTime::from_nanos(1_709_210_096_789_000_000);
@@ -360,5 +360,29 @@ fn warns_of_what_is_never_recorded() {
     ];
     for (config, expected) in cases {
         assert_eq!(compile(config.clone()).unwrap().1, expected, "{config}");
+    }
+}
+
+/// An end that nobody may ask for.
+struct Unasked;
+
+impl Ending for Unasked {
+    fn status(&self) -> Option<u16> {
+        panic!("nobody needs the status")
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        panic!("nobody needs the duration")
+    }
+}
+
+#[test]
+fn how_it_ended_is_asked_for_only_when_it_is_recorded() {
+    let mut allowed = Exchange::new(Request::default(), Some(NOW));
+    allowed.decision = Some(Decision::allow("orders".into(), TOKEN_VALID, None));
+    for config in [json!({}), json!({"default": {"record": "never"}})] {
+        let mut written = Written::default();
+        AuditLog::new(Rc::new(compile(config.clone()).unwrap().0), false).on_log(&allowed, &Unasked, NOW, &mut written);
+        assert!(written.states.is_empty(), "{config}");
     }
 }

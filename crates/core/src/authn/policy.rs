@@ -27,6 +27,7 @@ pub struct Policy {
     pub(super) rules: RuleSet,
     pub(super) realm: Option<String>,
     pub(super) bypass_cors_preflight: bool,
+    pub(super) route_rules: bool,
     /// The headers that issuers' outputs set; a client's own are removed.
     pub(super) owned: NameSet,
 }
@@ -94,9 +95,15 @@ impl Policy {
         refuse_shared_places(&rules, &firsts)?;
         let sources = firsts.iter().flat_map(|issuer| issuer.sources.iter().cloned()).collect();
         let realm = config.realm.as_ref().map(|realm| realm.as_str().to_owned());
-        let bypass_cors_preflight = config.bypass_cors_preflight;
+        let (bypass_cors_preflight, route_rules) = (config.bypass_cors_preflight, config.route_rules);
+        if !route_rules {
+            warnings.push(Warning::new("routeRules", "a route that names a stricter rule in its metadata is not heard"));
+        }
         let owned = NameSet::new(firsts.iter().flat_map(|issuer| issuer.outputs.names().cloned()).collect());
-        Ok((Self { issuers, by_issuer, without_issuer, sources, rules, realm, bypass_cors_preflight, owned }, keyrings))
+        Ok((
+            Self { issuers, by_issuer, without_issuer, sources, rules, realm, bypass_cors_preflight, route_rules, owned },
+            keyrings,
+        ))
     }
 
     /// The issuer that takes tokens like this one, at this place: by its exact name.

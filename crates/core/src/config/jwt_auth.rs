@@ -7,7 +7,7 @@ use crate::config::realm::Realm;
 use crate::config::rule::{DefaultAccess, RuleConfig};
 
 /// Who may call, and how it is proven.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JwtAuthConfig {
@@ -24,8 +24,44 @@ pub struct JwtAuthConfig {
     /// body. A rule that denies everyone still does.
     #[serde(default)]
     pub bypass_cors_preflight: bool,
+    /// Whether a route may name its rule in its metadata. `false` saves reading it; a route that names a stricter rule is then not
+    /// heard.
+    #[serde(default = "yes")]
+    pub route_rules: bool,
+    /// What is written to filter state, for other modules and access logs. What nobody reads may be left out; the stages of the
+    /// bundle know it in any case; default: all.
+    pub publish: Option<Vec<Published>>,
     /// The protection space that challenges name.
     pub realm: Option<Realm>,
+}
+
+/// Something that is written to filter state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Published {
+    /// `portcullis.principal`: who is calling.
+    Principal,
+    /// `portcullis.decision`: what was decided.
+    Decision,
+}
+
+impl Default for JwtAuthConfig {
+    fn default() -> Self {
+        Self {
+            jwt_rules: Vec::new(),
+            rules: Vec::new(),
+            default: DefaultAccess::default(),
+            bypass_cors_preflight: false,
+            route_rules: yes(),
+            publish: None,
+            realm: None,
+        }
+    }
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[cfg(test)]
@@ -104,9 +140,10 @@ mod tests {
             (r#"{"jwtRules":[{"issuer":"a","fromHeaders":[{"prefix":"x"}]}]}"#, "jwtRules[0].fromHeaders[0].name: is missing"),
             (r#"{"jwtRules":{"issuer":"a"}}"#, "jwtRules: must be a list, not an object"),
             (r#"{"default":"optional"}"#, "default: is none of the values allowed here; allowed: `required`, `denied`, `public`"),
+            (r#"{"publish":["claims"]}"#, "publish[0]: is none of the values allowed here; allowed: `principal`, `decision`"),
             (
                 r#"{"jwtAuth":{}}"#,
-                "jwtAuth: unknown key; known keys: `jwtRules`, `rules`, `default`, `bypassCorsPreflight`, `realm`",
+                "jwtAuth: unknown key; known keys: `jwtRules`, `rules`, `default`, `bypassCorsPreflight`, `routeRules`, `publish`, `realm`",
             ),
         ] {
             assert_eq!(parse(document), Err(expected.to_owned()), "{document}");

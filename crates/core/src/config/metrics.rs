@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricsConfig {
-    /// The labels of the request counter; default: all.
+    /// The labels of the request counter; without `status_class` the proxy is not asked for the status; default: all.
     pub labels: Option<Vec<Label>>,
     /// The histograms; default: all.
     pub histograms: Option<Vec<Histogram>>,

@@ -6,7 +6,7 @@
 
 use crate::config::metrics::Label;
 use crate::decision::Effect;
-use crate::stage::{Completion, Exchange};
+use crate::stage::{Ending, Exchange};
 
 /// The value of a label when there is nothing to say.
 pub const NONE: &str = "none";
@@ -27,9 +27,9 @@ pub struct LabelValues<'a> {
 }
 
 impl<'a> LabelValues<'a> {
-    /// The words for a request that has ended.
+    /// The words for a request that has ended, as far as these labels need them.
     #[must_use]
-    pub fn of(exchange: &'a Exchange, completion: &Completion) -> Self {
+    pub fn of(exchange: &'a Exchange, ending: &dyn Ending, labels: &[Label]) -> Self {
         let decision = exchange.decision.as_ref();
         let decided_issuer = decision.and_then(|decision| decision.issuer.as_deref());
         let issuer = decided_issuer.or_else(|| exchange.identity.as_ref().map(|identity| &*identity.issuer_name));
@@ -43,7 +43,7 @@ impl<'a> LabelValues<'a> {
             reason: decision.map_or(NONE, |decision| &decision.reason),
             issuer: issuer.unwrap_or(NONE),
             method: method(exchange.request.method()),
-            status_class: status_class(completion.status),
+            status_class: if labels.contains(&Label::StatusClass) { status_class(ending.status()) } else { NONE },
         }
     }
 

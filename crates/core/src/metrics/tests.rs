@@ -10,7 +10,7 @@ use crate::decision::{Decision, TOKEN_VALID};
 use crate::headers::Headers;
 use crate::rejection::Rejection;
 use crate::request::Request;
-use crate::stage::MetricId;
+use crate::stage::{Completion, MetricId};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
@@ -293,4 +293,24 @@ fn asks_for_the_decision_of_another_module_only_when_a_label_tells_it() {
         let stage = Metrics::new(Rc::new(Policy::compile(&raw).unwrap().0), standalone);
         assert_eq!(stage.needs(), Needs { upstream_identity: expected, ..Needs::default() }, "{config}");
     }
+}
+
+/// An end that nobody may ask for.
+struct Unasked;
+
+impl Ending for Unasked {
+    fn status(&self) -> Option<u16> {
+        panic!("nobody needs the status")
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        panic!("nobody needs the duration")
+    }
+}
+
+#[test]
+fn what_is_not_configured_is_not_asked_for() {
+    let mut board = Board::default();
+    stage(json!({"labels": ["rule"], "histograms": []})).on_log(&exchange("GET", allowed("orders")), &Unasked, NOW, &mut board);
+    assert_eq!(board.values, BTreeMap::from([("rule=.=orders;.;portcullis_requests_total".to_owned(), vec![1])]));
 }

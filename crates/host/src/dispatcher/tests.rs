@@ -12,9 +12,12 @@ use portcullis_core::answer::Refusal;
 use portcullis_core::config::{ConfigError, Warning};
 use portcullis_core::decision::{Decision, TOKEN_VALID};
 use portcullis_core::module::Loaded;
+use portcullis_core::principal::{Identity, Principal};
+use portcullis_core::publication::Publication;
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::{
-    Completion, Due, Exchange, Fetch, FetchId, FetchOutcome, LogLevel, Message, Needs, Observer, SharedData, Stage, Verdict,
+    Completion, Due, Ending, Exchange, Fetch, FetchId, FetchOutcome, LogLevel, Message, Needs, Observer, SharedData, Stage,
+    Verdict,
 };
 use portcullis_core::time::UnixTime;
 
@@ -34,6 +37,9 @@ struct Script {
     needs: Needs,
     subjects: Vec<Option<String>>,
     rules: Vec<Option<Vec<u8>>>,
+    identifies: bool,
+    asks_how_it_ended: bool,
+    publication: Publication,
 }
 
 thread_local! {
@@ -55,14 +61,24 @@ impl Stage for Scripted {
         script.subjects.push(exchange.identity.as_ref().and_then(|identity| identity.principal.subject.clone()));
         let verdict = script.verdicts.pop_front().unwrap_or(Verdict::Continue);
         exchange.edits.remove("x-forged");
+        if script.identifies {
+            let principal: Principal = serde_json::from_str(PRINCIPAL).unwrap();
+            let (json, issuer_name) = (PRINCIPAL.into(), "uaa".into());
+            exchange.identity = Some(Rc::new(Identity { principal, json, issuer_name, injected: None }));
+        }
         if verdict == Verdict::Continue && exchange.decision.is_none() {
             exchange.decision = Some(Decision::allow("orders".into(), TOKEN_VALID, None));
         }
         verdict
     }
 
-    fn on_log(&mut self, exchange: &Exchange, completion: &Completion, _now: UnixTime, observer: &mut dyn Observer) {
-        self.0.borrow_mut().logs.push((exchange.decision.clone(), *completion));
+    fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, _now: UnixTime, observer: &mut dyn Observer) {
+        let mut script = self.0.borrow_mut();
+        let completion = match script.asks_how_it_ended {
+            true => Completion { status: ending.status(), duration: ending.duration() },
+            false => Completion::default(),
+        };
+        script.logs.push((exchange.decision.clone(), completion));
         observer.print("logged");
     }
 
@@ -87,10 +103,14 @@ fn load(document: &[u8], _: Platform<'_>) -> Result<Loaded, ConfigError> {
     if document == b"bad" {
         return Err(ConfigError::new("rules[0].access", "is not an access").hint("use required"));
     }
-    let stages = SCRIPTS
-        .with_borrow(|scripts| scripts.iter().map(|script| Box::new(Scripted(Rc::clone(script))) as Box<dyn Stage>).collect());
-    Ok(Loaded { stages, warnings: vec![Warning::new("jwtRules[0].secret", "stands in the configuration")], ..Loaded::default() })
+    let scripts = SCRIPTS.with_borrow(Clone::clone);
+    let publication = scripts.first().map_or_else(Publication::default, |script| script.borrow().publication);
+    let stages = scripts.into_iter().map(|script| Box::new(Scripted(script)) as Box<dyn Stage>).collect();
+    let warnings = vec![Warning::new("jwtRules[0].secret", "stands in the configuration")];
+    Ok(Loaded { stages, warnings, publication, ..Loaded::default() })
 }
+
+const PRINCIPAL: &str = r#"{"issuer":"https://uaa","subject":"2","roles":[],"scopes":[],"audiences":[],"claims":{},"method":"jwt","tokenId":null,"expiresAt":null}"#;
 
 const ALL: Callbacks = Callbacks { request_headers: true, tick: true, http_call_response: true, log: true };
 const DECIDES: Plugin = Plugin { load, publishes_identity: true, callbacks: ALL };

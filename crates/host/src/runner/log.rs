@@ -3,9 +3,10 @@
 use portcullis_core::time::UnixTime;
 
 use super::Runner;
+use crate::ending::ProxyEnding;
 use crate::observer::ProxyObserver;
 use crate::proxy::Proxy;
-use crate::stream::Stream;
+use crate::stream::{Phase, Stream};
 
 impl<P: Proxy> Runner<'_, P> {
     /// Tells each stage once. Runs in the stream's context.
@@ -23,13 +24,15 @@ impl<P: Proxy> Runner<'_, P> {
             self.report("the identity could not be read for the record", error);
         }
         let now = self.proxy.now().ok();
-        let completion = self.read_completion(stream, exchange, now);
+        let answered = if let Phase::Answered(status) = stream.phase() { Some(status) } else { None };
+        let duration = exchange.started.zip(now).map(|(started, now)| now.since(started));
+        let ending = ProxyEnding::new(self.proxy, answered, duration);
         // Without a clock the record is better dated to the beginning than lost.
         let now = now.or(exchange.started).unwrap_or(UnixTime::from_secs(0));
         let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return };
         let mut observer = ProxyObserver(self.proxy);
         for stage in stages.iter_mut() {
-            stage.on_log(exchange, &completion, now, &mut observer);
+            stage.on_log(exchange, &ending, now, &mut observer);
         }
     }
 }

@@ -5,14 +5,13 @@ use std::rc::Rc;
 use portcullis_core::decision::Decision;
 use portcullis_core::principal::{Identity, Principal};
 use portcullis_core::request::Request;
-use portcullis_core::stage::{Completion, Exchange};
+use portcullis_core::stage::Exchange;
 use portcullis_core::time::UnixTime;
 
 use super::Runner;
 use crate::error::{Error, Result};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
-use crate::stream::{Phase, Stream};
 
 /// The filter state that holds who is calling.
 pub const PRINCIPAL: &str = "portcullis.principal";
@@ -23,8 +22,6 @@ pub const DECISION: &str = "portcullis.decision";
 /// names no rule.
 const ROUTE_RULE: &str = "xds\0route_metadata\0filter_metadata\0portcullis\0rule";
 const ROUTE_NAME: &str = "xds\0route_name";
-const RESPONSE_CODE: &str = "response\0code";
-const REQUEST_DURATION: &str = "request\0duration";
 
 impl<P: Proxy> Runner<'_, P> {
     /// The exchange of the effective context, and the time.
@@ -85,23 +82,5 @@ impl<P: Proxy> Runner<'_, P> {
                 .log(Severity::Error, &format!("portcullis: the filter state {key} is not what it should be; it is left out"));
         }
         value
-    }
-
-    /// How the exchange ended.
-    pub(super) fn read_completion(&self, stream: &Stream, exchange: &Exchange, now: Option<UnixTime>) -> Completion {
-        let status = match stream.phase() {
-            Phase::Answered(status) => Some(status),
-            _ => self.read_number(RESPONSE_CODE).and_then(|code| u16::try_from(code).ok()).filter(|code| *code != 0),
-        };
-        let duration = match (exchange.started, now) {
-            (Some(started), Some(now)) => Some(now.since(started)),
-            _ => self.read_number(REQUEST_DURATION).map(std::time::Duration::from_nanos),
-        };
-        Completion { status, duration }
-    }
-
-    fn read_number(&self, path: &str) -> Option<u64> {
-        let bytes = self.proxy.property(path).ok()??;
-        Some(u64::from_le_bytes(bytes.try_into().ok()?))
     }
 }

@@ -34,12 +34,17 @@ impl<P: Proxy> Runner<'_, P> {
         }
     }
 
-    /// Tells the modules and access logs after this one. A module that decides nothing tells only of its own refusals.
+    /// Tells the modules and access logs after this one, as far as that is wanted. A module that decides nothing tells only of its
+    /// own refusals.
     fn publish(&self, exchange: &Exchange) -> Result<()> {
         let Some(decision) = &exchange.decision else { return Ok(()) };
         if self.root.publishes_identity {
-            if let Some(identity) = &exchange.identity {
+            let wanted = self.root.publication;
+            if let Some(identity) = exchange.identity.as_ref().filter(|_| wanted.principal) {
                 self.proxy.set_state(PRINCIPAL, identity.json.as_bytes())?;
+            }
+            if !wanted.decision {
+                return Ok(());
             }
         } else if decision.lets_pass() {
             return Ok(());

@@ -197,6 +197,14 @@ fn the_route_names_the_rule_and_an_unknown_name_denies() {
 }
 
 #[test]
+fn the_routes_rule_is_asked_for_unless_told_otherwise() {
+    let mut config = config();
+    assert!(authn(&config).needs().route_rule);
+    config["routeRules"] = json!(false);
+    assert!(!authn(&config).needs().route_rule);
+}
+
+#[test]
 fn a_rule_refuses_in_its_own_way() {
     let mut config = config();
     config["default"] = json!("denied");

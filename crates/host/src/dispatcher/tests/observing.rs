@@ -6,7 +6,8 @@ use crate::observer::ProxyObserver;
 #[test]
 fn the_end_is_told_once_with_status_and_duration() {
     let proxy = FakeProxy::default();
-    let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![script([refuse(Rejection::TokenMissing)])]);
+    let (dispatcher, scripts) =
+        begin(&proxy, &DECIDES, vec![Script { asks_how_it_ended: true, ..script([refuse(Rejection::TokenMissing)]) }]);
     dispatcher.request_headers(STREAM);
     proxy.seconds.set(1_002);
     dispatcher.log(STREAM);
@@ -61,10 +62,41 @@ fn each_decision_is_published_as_its_own_however_often_others_were() {
 }
 
 #[test]
+fn only_what_is_wanted_is_published_whatever_is_decided() {
+    for (principal, decision) in [(true, true), (true, false), (false, true), (false, false)] {
+        for verdict in [Verdict::Continue, refuse(Rejection::RoleMissing)] {
+            let proxy = FakeProxy::default();
+            let wanted = Publication { principal, decision };
+            let stage = Script { identifies: true, publication: wanted, ..script([verdict.clone()]) };
+            let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![stage]);
+            let expected = if verdict == Verdict::Continue { Action::Continue } else { Action::Pause };
+            assert_eq!(dispatcher.request_headers(STREAM), expected, "{wanted:?}");
+            let is_told = |key| proxy.streams.borrow()[&STREAM].state.contains_key(key);
+            assert_eq!((is_told("portcullis.principal"), is_told("portcullis.decision")), (principal, decision), "{verdict:?}");
+            dispatcher.log(STREAM);
+            let logged = scripts[0].borrow().logs[0].0.clone().unwrap();
+            assert_eq!(logged.lets_pass(), verdict == Verdict::Continue, "the stages know it in any case");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_by_the_host_stands_in_the_decision_also_where_none_is_published() {
+    let proxy = FakeProxy::default();
+    let publication = Publication { principal: false, decision: false };
+    let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![Script { publication, ..script([]) }]);
+    proxy.failing.borrow_mut().insert("edit");
+    assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
+    dispatcher.log(STREAM);
+    assert_eq!(scripts[0].borrow().logs[0].0.as_ref().unwrap().reason, "host_error");
+    assert!(proxy.streams.borrow()[&STREAM].state.is_empty());
+}
+
+#[test]
 fn the_end_of_a_request_that_came_by_unseen_is_read_from_the_proxy() {
     let proxy = FakeProxy::default();
     let needs = Needs { upstream_identity: true, ..Needs::default() };
-    let (dispatcher, scripts) = begin(&proxy, &READS, vec![Script { needs, ..script([]) }]);
+    let (dispatcher, scripts) = begin(&proxy, &READS, vec![Script { needs, asks_how_it_ended: true, ..script([]) }]);
     proxy.properties.borrow_mut().insert("response.code".to_owned(), 403_u64.to_le_bytes().to_vec());
     proxy.properties.borrow_mut().insert("request.duration".to_owned(), 1_500_000_u64.to_le_bytes().to_vec());
     let decision = serde_json::to_vec(&Decision::refuse("orders".into(), Rejection::RoleMissing, None)).unwrap();
@@ -74,6 +106,27 @@ fn the_end_of_a_request_that_came_by_unseen_is_read_from_the_proxy() {
     assert_eq!(logs[0].1, Completion { status: Some(403), duration: Some(Duration::from_micros(1_500)) });
     assert_eq!(logs[0].0.as_ref().unwrap().reason, "role_missing");
     assert!(proxy.lines.borrow().contains(&(Severity::Warn, "logged".to_owned())), "at the level that is shown");
+}
+
+#[test]
+fn how_a_request_ended_is_read_once_and_only_for_who_asks() {
+    let asks = |asks_how_it_ended| Script { asks_how_it_ended, ..script([]) };
+    let refuses = Script { asks_how_it_ended: true, ..script([refuse(Rejection::TokenMissing)]) };
+    for (case, stages, is_seen, expected) in [
+        ("nobody asks", vec![asks(false)], true, &[][..]),
+        ("two ask", vec![asks(true), asks(false), asks(true)], true, &["response.code"]),
+        ("it was answered here", vec![refuses], true, &[]),
+        ("it came by unseen", vec![asks(true), asks(true)], false, &["response.code", "request.duration"]),
+        ("it came by unseen, and nobody asks", vec![asks(false)], false, &[]),
+    ] {
+        let proxy = FakeProxy::default();
+        let (dispatcher, _) = begin(&proxy, &DECIDES, stages);
+        if is_seen {
+            dispatcher.request_headers(STREAM);
+        }
+        dispatcher.log(STREAM);
+        assert_eq!(*proxy.read.borrow(), expected, "{case}");
+    }
 }
 
 #[test]
@@ -88,8 +141,6 @@ fn the_rule_that_a_route_names_is_read_as_it_stands() {
         assert_eq!(scripts[0].borrow().rules, [value.map(<[u8]>::to_vec)], "{name}");
     }
 }
-
-const PRINCIPAL: &str = r#"{"issuer":"https://uaa","subject":"2","roles":[],"scopes":[],"audiences":[],"claims":{},"method":"jwt","tokenId":null,"expiresAt":null}"#;
 
 #[test]
 fn reads_the_identity_that_a_module_before_it_left_and_leaves_out_what_it_cannot_read() {
