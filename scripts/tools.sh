@@ -4,7 +4,7 @@
 #   scripts/tools.sh [wasm] [envoy] [node] [demo] [lint] [compose] [bench]
 #                                                 nothing named: all but compose and bench
 #
-#   wasm    a toolchain that builds the modules            demo    python3 and openssl, for the demo's servers
+#   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
 #   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
@@ -19,7 +19,10 @@ has cc || apt_install "linking the build scripts of crates" gcc libc6-dev
 (($#)) || set -- wasm envoy node demo lint
 for tool in "$@"; do
     case $tool in
-    wasm) "$ROOT/scripts/wasm-cargo.sh" wasm32-wasip1 ready ;;
+    wasm)
+        "$ROOT/scripts/wasm-cargo.sh" wasm32-wasip1 ready
+        "$ROOT/scripts/wasm-opt.sh" >/dev/null || say "wasm-opt could not be installed: the modules will be larger"
+        ;;
     envoy) "$ROOT/scripts/envoy.sh" >/dev/null ;;
     node)
         "$ROOT/scripts/wasm-cargo.sh" wasm32-unknown-unknown ready

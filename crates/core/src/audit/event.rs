@@ -147,7 +147,7 @@ impl<'a> Caller<'a> {
             issuer: text(&principal.issuer),
             subject: principal.subject.as_deref().map(text),
             roles: principal.roles.iter().map(|role| text(role)).collect(),
-            claims: claims.iter().filter_map(claim).collect(),
+            claims: by_name(claims.iter().filter_map(claim)),
         }
     }
 }
@@ -164,8 +164,15 @@ impl<'a> RequestRecord<'a> {
             method: request.method().map(text),
             host: request.host().map(text),
             path: request.path().map(|path| text(path.as_str())),
-            headers: included.request_headers.iter().filter_map(header).collect(),
-            query: included.query_params.iter().filter_map(parameter).collect(),
+            headers: by_name(included.request_headers.iter().filter_map(header)),
+            query: by_name(included.query_params.iter().filter_map(parameter)),
         }
     }
+}
+
+/// The few values that a record holds. Collecting them would bring a sort of its own into the module for each kind.
+fn by_name<'a, V>(entries: impl Iterator<Item = (&'a str, V)>) -> BTreeMap<&'a str, V> {
+    let mut map = BTreeMap::new();
+    map.extend(entries);
+    map
 }

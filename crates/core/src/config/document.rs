@@ -7,6 +7,7 @@
 //! wanted. No error repeats a value of the document, because it may be a secret; keys are named.
 
 mod deserializer;
+mod misfit;
 mod node;
 mod protobuf;
 mod words;
@@ -29,7 +30,7 @@ pub fn parse<T: DeserializeOwned>(document: &[u8]) -> Result<T, ConfigError> {
     if !matches!(node, Node::Object(_)) {
         return Err(ConfigError::new("", format!("the configuration must be a JSON object, not {}", node.kind())));
     }
-    T::deserialize(NodeDeserializer::new(node))
+    Ok(T::deserialize(NodeDeserializer::new(node))?)
 }
 
 fn json(document: &[u8]) -> Result<Node, ConfigError> {

@@ -4,6 +4,7 @@
 //! `r` or `s` that is 0 or not less than the order. Both values of `s` are taken: a JWS does not promise the lower one.
 
 use p256::ecdsa::signature::Verifier;
+use p256::elliptic_curve::point::AffineCoordinates;
 
 use super::algorithm::Algorithm;
 use super::ecdsa_der::EcdsaDer;
@@ -77,25 +78,33 @@ pub(super) enum Signature {
 impl EllipticKey {
     /// The key with these coordinates, each of exactly the curve's length (RFC 7518 section 6.2.1).
     pub fn new(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, SkipReason> {
-        if x.len() != curve.size() || y.len() != curve.size() {
-            return Err(SkipReason::NotAKey);
+        // From coordinates and not from an encoded point, which may be a compressed one: that would bring square roots along.
+        macro_rules! on {
+            ($curve:ident) => {{
+                let coordinates = x.try_into().ok().zip(y.try_into().ok());
+                let point = coordinates.and_then(|(x, y)| $curve::AffinePoint::from_coordinates(x, y).into_option());
+                point.and_then(|point| $curve::ecdsa::VerifyingKey::from_affine(point).ok()).map(Box::new)
+            }};
         }
-        Self::from_point(curve, &[&[UNCOMPRESSED], x, y].concat())
+        let point = match curve {
+            Curve::P256 => on!(p256).map(Point::P256),
+            Curve::P384 => on!(p384).map(Point::P384),
+            Curve::P521 => on!(p521).map(Point::P521),
+        };
+        let point = point.ok_or(SkipReason::NotAKey)?;
+        let spki = spki::of_point(curve, &[&[UNCOMPRESSED], x, y].concat()).ok_or(SkipReason::NotAKey)?;
+        Ok(Self { point, spki })
     }
 
     /// The key with this uncompressed point (SEC 1 section 2.3.3).
     pub fn from_point(curve: Curve, bytes: &[u8]) -> Result<Self, SkipReason> {
-        if bytes.first() != Some(&UNCOMPRESSED) {
-            return Err(SkipReason::NotAKey);
+        match bytes.split_first() {
+            Some((&UNCOMPRESSED, coordinates)) => {
+                let (x, y) = coordinates.split_at_checked(curve.size()).ok_or(SkipReason::NotAKey)?;
+                Self::new(curve, x, y)
+            }
+            _ => Err(SkipReason::NotAKey),
         }
-        let point = match curve {
-            Curve::P256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Box::new).map(Point::P256),
-            Curve::P384 => p384::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Box::new).map(Point::P384),
-            Curve::P521 => p521::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Box::new).map(Point::P521),
-        };
-        let point = point.map_err(|_| SkipReason::NotAKey)?;
-        let spki = spki::of_point(curve, bytes).ok_or(SkipReason::NotAKey)?;
-        Ok(Self { point, spki })
     }
 
     /// The key as a DER SubjectPublicKeyInfo.

@@ -1,4 +1,7 @@
 //! Fills types from a document and keeps track of where it is.
+//!
+//! What is here exists once for each type of the configuration, so it leaves what does not depend on the type to functions that
+//! are there only once.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAcces
 use serde::forward_to_deserialize_any;
 use serde_json::Number;
 
+use super::misfit::Misfit;
 use super::node::Node;
 use super::words::key_in_path;
 use crate::config::ConfigError;
@@ -20,32 +24,40 @@ impl NodeDeserializer {
         Self(node)
     }
 
-    fn wrong_kind(&self, expected: &str) -> ConfigError {
+    #[inline(never)]
+    fn wrong_kind(&self, expected: &str) -> Misfit {
         match self.0 {
             Node::Null => null(),
-            _ => ConfigError::new("", format!("must be {expected}, not {}", self.0.kind())),
+            _ => ConfigError::new("", format!("must be {expected}, not {}", self.0.kind())).into(),
         }
     }
 }
 
 /// An empty value in YAML arrives as null, and taking it for an absent key could widen a rule: `match:` with nothing in it.
-fn null() -> ConfigError {
-    ConfigError::new("", "is null").hint("give it a value or leave the key out")
+#[inline(never)]
+fn null() -> Misfit {
+    ConfigError::new("", "is null").hint("give it a value or leave the key out").into()
 }
 
-fn visit_list<'de, V: Visitor<'de>>(list: Vec<Node>, visitor: V) -> Result<V::Value, ConfigError> {
+fn visit_list<'de, V: Visitor<'de>>(list: Vec<Node>, visitor: V) -> Result<V::Value, Misfit> {
     visitor.visit_seq(Elements { nodes: list.into_iter(), index: 0 })
 }
 
-fn visit_object<'de, V: Visitor<'de>>(object: Vec<(String, Node)>, visitor: V) -> Result<V::Value, ConfigError> {
-    let mut seen = BTreeSet::new();
-    if let Some((key, _)) = object.iter().find(|(key, _)| !seen.insert(key.as_str())) {
-        return Err(ConfigError::new(key_in_path(key), "is given twice"));
-    }
+fn visit_object<'de, V: Visitor<'de>>(object: Vec<(String, Node)>, visitor: V) -> Result<V::Value, Misfit> {
+    refuse_repetition(&object)?;
     visitor.visit_map(Entries { nodes: object.into_iter(), value: None })
 }
 
-fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value, ConfigError> {
+#[inline(never)]
+fn refuse_repetition(object: &[(String, Node)]) -> Result<(), Misfit> {
+    let mut seen = BTreeSet::new();
+    match object.iter().find(|(key, _)| !seen.insert(key.as_str())) {
+        Some((key, _)) => Err(ConfigError::new(key_in_path(key), "is given twice").into()),
+        None => Ok(()),
+    }
+}
+
+fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value, Misfit> {
     if let Some(whole) = number.as_u64() {
         visitor.visit_u64(whole)
     } else if let Some(whole) = number.as_i64() {
@@ -67,11 +79,11 @@ fn whole(number: &Number) -> Option<u64> {
 
 macro_rules! whole_number {
     ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
             match &self.0 {
                 Node::Number(number) => match whole(number) {
                     Some(whole) => visitor.visit_u64(whole),
-                    None => Err(ConfigError::new("", "must be a whole number of at least 0")),
+                    None => Err(ConfigError::new("", "must be a whole number of at least 0").into()),
                 },
                 _ => Err(self.wrong_kind("a whole number")),
             }
@@ -80,9 +92,9 @@ macro_rules! whole_number {
 }
 
 impl<'de> Deserializer<'de> for NodeDeserializer {
-    type Error = ConfigError;
+    type Error = Misfit;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Node::Null => visitor.visit_unit(),
             Node::Boolean(value) => visitor.visit_bool(value),
@@ -93,43 +105,43 @@ impl<'de> Deserializer<'de> for NodeDeserializer {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Node::Null => Err(null()),
             _ => visitor.visit_some(self),
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, ConfigError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Node::Boolean(value) => visitor.visit_bool(value),
             _ => Err(self.wrong_kind("true or false")),
         }
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Node::Text(text) => visitor.visit_string(text),
             _ => Err(self.wrong_kind("a string")),
         }
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         self.deserialize_str(visitor)
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Node::List(list) => visit_list(list, visitor),
             _ => Err(self.wrong_kind("a list")),
         }
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match self.0 {
             Node::Object(object) => visit_object(object, visitor),
             _ => Err(self.wrong_kind("an object")),
@@ -141,7 +153,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, ConfigError> {
+    ) -> Result<V::Value, Misfit> {
         self.deserialize_map(visitor)
     }
 
@@ -150,12 +162,12 @@ impl<'de> Deserializer<'de> for NodeDeserializer {
         _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, ConfigError> {
+    ) -> Result<V::Value, Misfit> {
         match self.0 {
             Node::Text(text) if variants.contains(&text.as_str()) => visitor.visit_enum(text.into_deserializer()),
-            Node::Text(text) => Err(ConfigError::unknown_variant(&text, variants)),
+            Node::Text(text) => Err(Misfit::unknown_variant(&text, variants)),
             Node::Null => Err(null()),
-            _ => Err(self.wrong_kind("a string").hint(format!("allowed: {}", suggestion::list(variants)))),
+            _ => Err(self.wrong_kind("a string").hint(&format!("allowed: {}", suggestion::list(variants)))),
         }
     }
 
@@ -172,13 +184,13 @@ struct Elements {
 }
 
 impl<'de> SeqAccess<'de> for Elements {
-    type Error = ConfigError;
+    type Error = Misfit;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ConfigError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
         let Some(node) = self.nodes.next() else { return Ok(None) };
-        let place = format!("[{}]", self.index);
+        let index = self.index;
         self.index = self.index.saturating_add(1);
-        seed.deserialize(NodeDeserializer(node)).map(Some).map_err(|error| error.within(&place))
+        seed.deserialize(NodeDeserializer(node)).map(Some).map_err(|error| error.at_index(index))
     }
 }
 
@@ -188,17 +200,17 @@ struct Entries {
 }
 
 impl<'de> MapAccess<'de> for Entries {
-    type Error = ConfigError;
+    type Error = Misfit;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ConfigError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
         let Some((key, node)) = self.nodes.next() else { return Ok(None) };
-        let name: StringDeserializer<ConfigError> = key.clone().into_deserializer();
+        let name: StringDeserializer<Misfit> = key.clone().into_deserializer();
         self.value = Some((key, node));
         seed.deserialize(name).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ConfigError> {
-        let (key, node) = self.value.take().ok_or_else(|| ConfigError::new("", "a value without a key"))?;
-        seed.deserialize(NodeDeserializer(node)).map_err(|error| error.within(&key_in_path(&key)))
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+        let (key, node) = self.value.take().ok_or_else(|| Misfit::custom("a value without a key"))?;
+        seed.deserialize(NodeDeserializer(node)).map_err(|error| error.at_key(&key))
     }
 }
