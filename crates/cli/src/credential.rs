@@ -51,15 +51,14 @@ impl Judge<'_> {
         }
         let mut steps = vec![Step::ok("form", "a signed token: three parts of base64url, JSON in the first two")];
         let entries: Vec<_> = self.authn.entries(self.now).collect();
-        let entry = examination.entry.and_then(|index| Some((index, entries.get(index)?)));
-        let Some((index, entry)) = entry else {
+        let Some(entry) = examination.entry.and_then(|index| entries.get(index)) else {
             steps.push(Step::failed("entry", no_entry(anatomy.claim("iss"), &entries)));
             return steps;
         };
         let issuer =
             entry.issuer.map_or_else(|| "tokens without `iss`".to_owned(), |issuer| format!("tokens of {}", quoted(issuer)));
-        steps.push(Step::ok("entry", format!("jwtRules[{index}] ({}) takes {issuer}", entry.name)));
-        self.signature(anatomy, examination, index, entry, &mut steps);
+        steps.push(Step::ok("entry", format!("jwtRules[{}] ({}) takes {issuer}", entry.place, entry.name)));
+        self.signature(anatomy, examination, entry, &mut steps);
         let claims = examination.claims.iter().map(|(check, holds)| claim_step(*check, *holds, entry.claims, anatomy, self.now));
         steps.extend(claims);
         if let Err(Doubt::Refused(rejection)) = examination.verdict
@@ -71,7 +70,7 @@ impl Judge<'_> {
         steps
     }
 
-    fn signature(&self, anatomy: &Anatomy, examination: &Examination, index: usize, entry: &Entry<'_>, steps: &mut Vec<Step>) {
+    fn signature(&self, anatomy: &Anatomy, examination: &Examination, entry: &Entry<'_>, steps: &mut Vec<Step>) {
         let Keys::Ready(keys) = &entry.keys else {
             steps.push(Step::unknown("keys", self.no_keys(entry)));
             return;
@@ -84,7 +83,7 @@ impl Judge<'_> {
         };
         steps.push(Step::ok("algorithm", format!("{named} is allowed, of {}", listed(entry.algorithms))));
         let views = keys.keys();
-        let jwks = entry.fetch.map_or_else(|| self.configuration.jwks(index), |fetch| self.stand_ins.jwks(fetch));
+        let jwks = entry.fetch.map_or_else(|| self.configuration.jwks(entry.place), |fetch| self.stand_ins.jwks(fetch));
         let shown = |view: &KeyView<'_>| key_words(view, jwks.as_ref());
         let key_id = anatomy.parameter("kid");
         let fitting: Vec<_> = views.iter().filter(|view| view.fits(key_id, algorithm)).map(shown).collect();
@@ -118,7 +117,7 @@ impl Judge<'_> {
         if entry.fetch.is_some() {
             return format!(
                 "are fetched while the proxy runs, and nothing is fetched here; give them with --jwks '{}=FILE'",
-                entry.name
+                entry.label
             );
         }
         let missing = self.configuration.missing_variables().join(", ");

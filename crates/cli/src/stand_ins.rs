@@ -76,33 +76,33 @@ impl StandIn {
 }
 
 impl StandIns {
-    /// The documents for the entries of a stage that fetch their keys.
+    /// The documents for the entries of a stage that fetch their keys. The name of an entry with tenants stands for all of them,
+    /// `NAME/TENANT` for one.
     ///
     /// # Errors
     /// A file cannot be read, or it is not clear which entry it is for.
     pub fn read(arguments: &[JwksArgument], authn: &Authn, now: UnixTime) -> anyhow::Result<Self> {
-        let fetching: Vec<(String, FetchId, Option<String>)> = authn
-            .entries(now)
-            .filter_map(|entry| Some((entry.name.to_string(), entry.fetch?, entry.issuer.map(str::to_owned))))
-            .collect();
-        let names: Vec<&str> = fetching.iter().map(|(name, ..)| name.as_str()).collect();
+        let fetching: Vec<_> = authn.entries(now).filter_map(|entry| Some((entry.fetch?, entry))).collect();
+        let mut names: Vec<&str> = fetching.iter().map(|(_, entry)| &**entry.name).collect();
+        names.dedup();
         let mut documents = BTreeMap::new();
         for argument in arguments {
-            let (_, id, issuer) = match (argument.name(), fetching.as_slice()) {
+            let meant: Vec<_> = match (argument.name(), names.as_slice()) {
                 (_, []) => bail!("--jwks stands in for keys that are fetched, and the configuration fetches none"),
-                (None, [only]) => only,
+                (None, [_]) => fetching.iter().collect(),
                 (None, _) => bail!("several entries fetch their keys; write --jwks NAME=FILE with one of {}", names.join(", ")),
-                (Some(name), _) => match fetching.iter().find(|(known, ..)| known == name) {
-                    Some(entry) => entry,
-                    None => {
-                        let hint = suggestion::hint(name, &names, "entries that do");
-                        bail!("--jwks {name}=…: no entry of this name fetches its keys; {hint}")
-                    }
-                },
+                (Some(name), _) => fetching.iter().filter(|(_, entry)| name == &**entry.name || name == &**entry.label).collect(),
             };
-            let stand_in = StandIn { issuer: issuer.clone(), jwks: argument.read()? };
-            if documents.insert(*id, stand_in).is_some() {
-                bail!("--jwks is given twice for the same entry");
+            if let (Some(name), []) = (argument.name(), meant.as_slice()) {
+                let hint = suggestion::hint(name, &names, "entries that do");
+                bail!("--jwks {name}=…: no entry of this name fetches its keys; {hint}");
+            }
+            let jwks = argument.read()?;
+            for (id, entry) in meant {
+                let stand_in = StandIn { issuer: entry.issuer.map(str::to_owned), jwks: jwks.clone() };
+                if documents.insert(*id, stand_in).is_some() {
+                    bail!("--jwks is given twice for the same entry");
+                }
             }
         }
         Ok(Self(documents))

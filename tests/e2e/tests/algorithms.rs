@@ -221,6 +221,10 @@ fn keys_that_a_token_brings_are_ignored_and_extensions_refused() {
     ] {
         assert_eq!(outcome("secret", &signed(header)), expected, "{name}");
     }
+    let own = SigningKey::generate(Algorithm::Hs256, "any").unwrap();
+    let header = json!({"alg": "HS256", "jwk": own.jwk().unwrap()}).to_string();
+    let forged = own.sign_text(&header, &claims).unwrap();
+    assert_eq!(outcome("secret", &forged), "401 signature_invalid", "signed by the key that it brings");
     let twice = key.sign_text(r#"{"alg":"HS256","alg":"HS256"}"#, &claims).unwrap();
     assert_eq!(outcome("secret", &twice), "401 token_malformed", "a name twice in the header");
     let twice = claims.replacen("{", r#"{"sub":"mallory","#, 1);

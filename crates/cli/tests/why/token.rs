@@ -184,6 +184,36 @@ fn judges_by_keys_that_stand_in_for_fetched_ones() {
 }
 
 #[test]
+fn one_file_stands_in_for_all_tenants_or_for_one() {
+    let tenants = r#"
+jwtRules:
+- name: login
+  issuer: https://login.example.com/{tenant}/v2.0
+  tenants: [acme, globex]
+  discovery: https://login.example.com/{tenant}/v2.0
+- {name: partner, issuer: https://partner.example.com, jwksUri: https://partner.example.com/jwks.json}
+"#;
+    let files = [("t.yaml", tenants), ("keys.json", &jwks("k1"))];
+    let token = |issuer: &str| ed25519("k1", &claims(&json!({"iss": issuer})));
+    let (acme, globex, partner) =
+        ("https://login.example.com/acme/v2.0", "https://login.example.com/globex/v2.0", "https://partner.example.com");
+    for (case, issuer, stand_in, first, entry) in [
+        ("the name, the first tenant", acme, "login=keys.json", "valid", "jwtRules[0] (login)"),
+        ("the name, the second tenant", globex, "login=keys.json", "valid", "jwtRules[0] (login)"),
+        ("one tenant", globex, "login/globex=keys.json", "valid", "jwtRules[0] (login)"),
+        ("another tenant", acme, "login/globex=keys.json", "not verified: ", "jwtRules[0] (login)"),
+        ("the entry after it", partner, "partner=keys.json", "valid", "jwtRules[1] (partner)"),
+    ] {
+        let run = run(&files, &token(issuer), &["token", "--config", "t.yaml", "--at", AT, "--jwks", stand_in]);
+        assert!(run.stdout.starts_with(first), "{case}: {run:?}");
+        assert!(run.stdout.contains(entry), "{case}: {run:?}");
+    }
+    let twice = ["token", "--config", "t.yaml", "--jwks", "login=keys.json", "--jwks", "login/acme=keys.json"];
+    let run = run(&files, &token(acme), &twice);
+    assert_eq!((run.code, run.stderr.as_str()), (2, "error: --jwks is given twice for the same entry\n"));
+}
+
+#[test]
 fn judges_by_keys_alone() {
     let (shared, signed) = (hs256(&claims(&json!({}))), ed25519("k1", &claims(&json!({}))));
     let keys = jwks("k1");

@@ -17,8 +17,12 @@ use crate::time::UnixTime;
 /// A `jwtRules` entry as the stage uses it.
 #[derive(Debug)]
 pub struct Entry<'a> {
-    /// Its name.
+    /// Its place in `jwtRules`, which the tenants of one entry share.
+    pub place: usize,
+    /// Its name, which they share too.
     pub name: &'a Rc<str>,
+    /// What tells it from other tenants: the name, with the tenant where there is one.
+    pub label: &'a Rc<str>,
     /// The `iss` of its tokens; absent for tokens that have none.
     pub issuer: Option<&'a str>,
     /// Where its tokens may stand.
@@ -67,7 +71,9 @@ impl Authn {
     /// The `jwtRules` entries, in order.
     pub fn entries(&self, now: UnixTime) -> impl Iterator<Item = Entry<'_>> {
         self.policy.issuers.iter().zip(self.callers.keyrings()).map(move |(issuer, keyring)| Entry {
+            place: issuer.place,
             name: &issuer.name,
+            label: &issuer.label,
             issuer: issuer.issuer.as_deref(),
             sources: &issuer.sources,
             algorithms: issuer.algorithms,

@@ -22,6 +22,8 @@ const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 /// One `jwtRules` entry.
 #[derive(Debug)]
 pub(super) struct Issuer {
+    /// Its place in `jwtRules`, which the tenants of one entry share.
+    pub place: usize,
     /// The label in metrics, audit and rules.
     pub name: Rc<str>,
     /// The label of its keys in metrics and in the log: the name, with the tenant where there is one.
@@ -55,6 +57,7 @@ impl Issuer {
         }
         let (keyring, algorithms) = key_source::compile(config, path, fetch, environment, warnings)?;
         let issuer = Self {
+            place: 0,
             label: Rc::clone(&name),
             name,
             issuer: config.issuer.clone(),

@@ -66,6 +66,7 @@ impl Policy {
                     names.push(Rc::clone(&issuer.name));
                     entries.push(fetch.0);
                 }
+                issuer.place = index;
                 if let Some(label) = label {
                     issuer.label = label.into();
                 }
