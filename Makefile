@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SUFFIXES:
 .PHONY: help tools tools-compose build check test test-unit test-conformance test-wasm test-e2e test-node test-manifests \
 	test-compose test-fuzz fuzz lint fmt \
-	demo demo-up demo-down bench clean
+	demo demo-up demo-down bench mutants clean
 
 crates := -p portcullis-core -p portcullis-host -p portcullis-cli
 filters := -p jwt-auth -p auth-header -p audit-log -p metrics -p portcullis-filter
@@ -87,6 +87,11 @@ demo-down: ## end what demo-up started
 bench: build ## CPU and memory beside Envoy's jwt_authn, into .run/bench/; BENCH="--sweeps 3 --cases cold" for less
 	@scripts/tools.sh envoy bench
 	@scripts/bench.sh $(BENCH)
+
+mutants: ## hours: change the deciding code piece by piece, a test must notice; MUTANTS="-f crates/core/src/rules.rs" for less
+	@scripts/tools.sh mutants
+	@mkdir -p .run
+	cargo mutants -p portcullis-core -o .run $(MUTANTS)
 
 clean: demo-down ## remove what was built; .tools/ stays
 	cargo clean

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Makes sure that what is named is there, and installs what is not: into .tools/, with rustup, or as Debian packages.
 #
-#   scripts/tools.sh [wasm] [envoy] [node] [demo] [lint] [compose] [bench]
-#                                                 nothing named: all but compose and bench
+#   scripts/tools.sh [wasm] [envoy] [node] [demo] [lint] [compose] [bench] [mutants]
+#                                         nothing named: all but compose, bench and mutants
 #
 #   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
 #   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
+#   mutants cargo-mutants; only when it is named
 #   node    Node and wasm-bindgen-test-runner, for the tests of the pure crates on wasm32
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -34,6 +35,7 @@ for tool in "$@"; do
         ;;
     compose) apt_install "running docker-compose.yml" podman podman-compose runc netavark aardvark-dns iptables debootstrap ;;
     bench) apt_install "measuring" wrk python3 python3-cryptography python3-matplotlib ;;
+    mutants) cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants ;;
     lint)
         cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
         cargo clippy --version >/dev/null 2>&1 || rustup component add clippy

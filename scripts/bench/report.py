@@ -36,6 +36,26 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+SHORT = {
+    "RS256 cold": ("RS256", "cold"),
+    "ES256 cold": ("ES256", "cold"),
+    "HS256 cold": ("HS256", "cold"),
+    "RS256 known": ("RS256", "1"),
+    "10,000 tokens, RS256": ("RS256", "10000"),
+}
+
+
+def short_table(costs, chained):
+    """Medians of what matters most, for the README."""
+    added = {cost.cell: f"{cost.added.median:.1f}" for cost in costs}
+    in_chain = {cost.cell: f"{cost.added.median:.1f}" for cost in chained}
+    rows = []
+    for variant in cases.VARIANTS[1:]:
+        figures = [added.get(cases.Cell(variant, *column), "") for column in SHORT.values()]
+        rows.append([variant, *figures, in_chain.get(cases.Cell(variant, "RS256", "1"), "")])
+    return table(["µs a request, over bare Envoy", *SHORT, "RS256 known, one of a chain"], rows)
+
+
 def time_tables(costs):
     """For each algorithm the cost over bare Envoy: a row for each variant, a column for each rotation of tokens."""
     by_cell = {cost.cell: cost for cost in costs}
@@ -97,6 +117,8 @@ def markdown(results):
         f"{run['sweeps']} rounds of {run['seconds']:g} s, shuffled. Native "
         "without a cache costs the same in each column."
     )
+    if results["costs"]:
+        yield short_table(results["costs"], results["chained"])
     yield from time_tables(results["costs"])
     if results["chained"]:
         yield from chain_table(results["chained"], run["chain"])

@@ -286,6 +286,18 @@ mod tests {
     }
 
     #[test]
+    fn places_that_a_request_has_once_are_the_same() {
+        let sources = sources();
+        for (one, other) in
+            sources.iter().enumerate().flat_map(|(at, one)| sources.iter().skip(at).map(move |other| (one, other)))
+        {
+            assert_eq!(one.is_same_place(other), std::ptr::eq(one, other), "{one:?} {other:?}");
+        }
+        assert!(header("authorization", "Bearer ").is_same_place(&header("Authorization", "JWT ")));
+        assert!(!Source::Param("a".into()).is_same_place(&Source::Cookie("a".into())));
+    }
+
+    #[test]
     fn removes_the_header() {
         assert_eq!(
             removed(&header("authorization", "Bearer "), &[("authorization", b"Bearer t")]),

@@ -10,7 +10,7 @@ use crate::config::jwt_auth::JwtAuthConfig;
 use crate::decision::Effect;
 use crate::edits::Edit;
 use crate::headers::Headers;
-use crate::jose::test_keys::{SECRET, TestKeys, authenticate};
+use crate::jose::test_keys::{SECRET, TestKeys, authenticate, oct_jwk};
 use crate::jose::{Algorithm, Malformed};
 use crate::request::Request;
 
@@ -173,6 +173,24 @@ fn a_token_without_iss_is_for_the_entry_without_issuer() {
     let mut strict = exchange("/", &[("authorization", &bearer(&json!({"sub": "2", "exp": 1_700_000_100})))]);
     authn(&config()).on_request(&mut strict, NOW);
     assert_eq!(strict.decision.unwrap().reason, "issuer_unknown");
+}
+
+#[test]
+fn asks_for_the_rule_of_the_route_and_for_its_name_when_a_rule_does() {
+    let mut by_route = config();
+    by_route["rules"][0]["match"] = json!({"routes": ["orders"]});
+    for (config, route_name) in [(config(), false), (by_route, true)] {
+        assert_eq!(authn(&config).needs(), Needs { route_name, route_rule: true, upstream_identity: false });
+    }
+}
+
+#[test]
+fn keys_that_are_written_down_allow_what_they_serve() {
+    let keys = json!({"keys": [oct_jwk(SECRET)]}).to_string();
+    let mut stage = authn(&json!({"jwtRules": [{"issuer": "https://uaa", "jwks": keys}]}));
+    let mut exchange = exchange("/", &[("authorization", &bearer(&valid()))]);
+    stage.on_request(&mut exchange, NOW);
+    assert_eq!(exchange.decision.unwrap().reason, "token_valid");
 }
 
 #[test]

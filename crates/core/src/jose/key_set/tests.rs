@@ -61,6 +61,33 @@ fn shows_keys_by_their_place_in_the_document() {
 }
 
 #[test]
+fn a_key_fits_by_its_id_and_its_algorithm() {
+    let keys = set(&[named(TestKeys::get().ed25519_jwk(), "a")]);
+    let secret = KeySet::from_secret(SECRET).unwrap();
+    let cases = [
+        ("its own", &keys, Some("a"), Algorithm::EdDsa, true),
+        ("no kid", &keys, None, Algorithm::EdDsa, true),
+        ("another kid", &keys, Some("b"), Algorithm::EdDsa, false),
+        ("another algorithm", &keys, Some("a"), Algorithm::Es256, false),
+        ("no kid, another algorithm", &keys, None, Algorithm::Es256, false),
+        ("a secret, any kid", &secret, Some("b"), Algorithm::Hs256, true),
+        ("a secret, another algorithm", &secret, Some("b"), Algorithm::EdDsa, false),
+    ];
+    for (name, keys, kid, algorithm, expected) in cases {
+        assert_eq!(keys.keys()[0].fits(kid, algorithm), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_document_may_be_as_large_as_the_limits_say() {
+    let key = oct_jwk(SECRET);
+    assert_eq!(set(&vec![key.clone(); MAX_KEYS]).keys().len(), MAX_KEYS);
+    let mut document = jwks(&[key]);
+    document.resize(MAX_DOCUMENT_BYTES, b' ');
+    assert_eq!(KeySet::from_jwks(&document).map(|keys| keys.keys().len()), Ok(1));
+}
+
+#[test]
 fn every_algorithm_verifies_and_a_changed_token_does_not() {
     let keys = all_keys();
     assert_eq!(keys.algorithms(), everything());
