@@ -214,6 +214,20 @@ fn requests_without_a_readable_part_are_for_the_default() {
 }
 
 #[test]
+fn an_optional_rule_hides_none_behind_it_from_an_ambiguous_path() {
+    let (rules, _) = compile(&json!({"rules": [
+        {"name": "maybe", "match": {"paths": ["/a/b"]}, "access": "optional"},
+        {"name": "must", "match": {"paths": ["/a/*"]}, "require": {"roles": ["ADMIN"]}},
+        {"name": "hidden", "match": {"paths": ["/a/**"]}, "require": {"roles": ["OTHER"]}},
+    ]}))
+    .unwrap();
+    let request = request("GET", "api.example.com", b"/a%2fb");
+    assert_eq!(selected(&rules, &request), "required default+maybe+must");
+    let Ok(selection) = rules.select(&request, &Route::default()) else { panic!("no rule is named") };
+    assert_eq!(&**selection.enforced.name(), "default", "the first of those that are as strict decides");
+}
+
+#[test]
 fn ambiguous_path_is_never_public() {
     for (default, path, expected) in [
         ("public", "/nowhere", "public default"),
