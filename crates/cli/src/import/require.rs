@@ -12,6 +12,11 @@ use crate::import::formula::{Fact, Formula, Text};
 /// The names by which `require.claims` means the principal's own fields, whatever claims they come from.
 const OF_THE_PRINCIPAL: [&str; 2] = ["subject", "scopes"];
 
+/// How many alternatives a `require` may have.
+const MAX_ALTERNATIVES: usize = 32;
+/// How deep requirements may stand in one another.
+const MAX_DEPTH: usize = 4;
+
 /// A formula over conditions that a configuration can express.
 #[derive(Debug, Clone, PartialEq)]
 enum Tree {
@@ -41,10 +46,90 @@ pub enum Require {
 
 /// The `require` of a formula. Each comparison without an equal is added to `lost`.
 pub fn of(formula: &Formula, lost: &mut Vec<String>) -> Require {
-    match tree(formula, lost) {
+    let mut tree = tree(formula, lost);
+    if tree.alternatives() > MAX_ALTERNATIVES {
+        tree = tree.without_absence();
+        lost.push("a rule has more alternatives than fit: who lacks a claim that it names is refused here".to_owned());
+    }
+    if tree.alternatives() > MAX_ALTERNATIVES {
+        tree = Tree::False;
+        lost.push("a rule has more alternatives than fit: nobody satisfies it here".to_owned());
+    }
+    if tree.depth() > MAX_DEPTH || tree.names_issuers_twice() {
+        tree = any(tree.flat());
+    }
+    match tree {
         Tree::True => Require::Nothing,
         Tree::False => Require::Impossible,
         other => Require::Conditions(Value::Object(written(other))),
+    }
+}
+
+impl Tree {
+    /// How many alternatives a configuration has to keep for it.
+    fn alternatives(&self) -> usize {
+        match self {
+            Self::All(members) => members.iter().fold(1, |product, member| product.saturating_mul(member.alternatives())),
+            Self::Any(members) => members.iter().fold(0, |sum, member| sum.saturating_add(member.alternatives())),
+            _ => 1,
+        }
+    }
+
+    /// How deep requirements stand in one another when it is written down, at most.
+    fn depth(&self) -> usize {
+        match self {
+            Self::All(members) | Self::Any(members) => members.iter().map(Self::depth).max().unwrap_or(0).saturating_add(1),
+            _ => 1,
+        }
+    }
+
+    fn names_issuers(&self) -> bool {
+        match self {
+            Self::All(members) | Self::Any(members) => members.iter().any(Self::names_issuers),
+            Self::Issuers(_) => true,
+            Self::Leaf(conditions) => conditions.contains_key("allOf"),
+            _ => false,
+        }
+    }
+
+    /// Whether several conditions on one caller name issuers, which a configuration would take for several callers.
+    fn names_issuers_twice(&self) -> bool {
+        match self {
+            Self::All(members) => {
+                members.iter().filter(|member| member.names_issuers()).count() > 1
+                    || members.iter().any(Self::names_issuers_twice)
+            }
+            Self::Any(members) => members.iter().any(Self::names_issuers_twice),
+            _ => false,
+        }
+    }
+
+    /// The same without the alternatives that a claim is absent, which is stricter.
+    fn without_absence(self) -> Self {
+        let is_absence = |tree: &Self| {
+            let Self::Leaf(conditions) = tree else { return false };
+            conditions.get("claims").and_then(|claims| claims.get(0)?.get("exists")) == Some(&Value::Bool(false))
+        };
+        match self {
+            Self::All(members) => all(members.into_iter().map(Self::without_absence).collect::<Vec<_>>()),
+            Self::Any(members) if members.iter().all(is_absence) => Self::Any(members),
+            Self::Any(members) => {
+                any(members.into_iter().filter(|member| !is_absence(member)).map(Self::without_absence).collect::<Vec<_>>())
+            }
+            other => other,
+        }
+    }
+
+    /// Its alternatives, none of which has any inside.
+    fn flat(self) -> Vec<Self> {
+        match self {
+            Self::Any(members) => members.into_iter().flat_map(Self::flat).collect(),
+            Self::All(members) => members.into_iter().fold(vec![Self::True], |found, member| {
+                let choices = member.flat();
+                found.iter().flat_map(|before| choices.iter().map(move |choice| all([before.clone(), choice.clone()]))).collect()
+            }),
+            other => vec![other],
+        }
     }
 }
 
@@ -112,11 +197,11 @@ fn comparison(path: &str, key: &str, value: Value) -> Tree {
 
 fn all(members: impl IntoIterator<Item = Tree>) -> Tree {
     let mut kept: Vec<Tree> = Vec::new();
-    for member in members {
+    let open = |member| if let Tree::All(inner) = member { inner } else { vec![member] };
+    for member in members.into_iter().flat_map(open) {
         match member {
             Tree::True => {}
             Tree::False => return Tree::False,
-            Tree::All(inner) => kept.extend(inner),
             Tree::NotIn(path, values) => {
                 match kept.iter_mut().find(|tree| matches!(tree, Tree::NotIn(known, _) if *known == path)) {
                     Some(Tree::NotIn(_, known)) => known.extend(values),
@@ -130,7 +215,12 @@ fn all(members: impl IntoIterator<Item = Tree>) -> Tree {
             other => kept.push(other),
         }
     }
-    if kept.iter().any(|tree| matches!(tree, Tree::Issuers(names) if names.is_empty())) {
+    let is_together = |tree: &Tree| matches!(tree, Tree::Leaf(conditions) if conditions.contains_key("allOf"));
+    let names_nobody = kept.iter().any(|tree| match tree {
+        Tree::Issuers(names) => names.is_empty() || kept.iter().any(is_together),
+        _ => false,
+    });
+    if names_nobody {
         return Tree::False;
     }
     single(kept, Tree::True, Tree::All)
@@ -138,11 +228,11 @@ fn all(members: impl IntoIterator<Item = Tree>) -> Tree {
 
 fn any(members: impl IntoIterator<Item = Tree>) -> Tree {
     let mut kept: Vec<Tree> = Vec::new();
-    for member in members {
+    let open = |member| if let Tree::Any(inner) = member { inner } else { vec![member] };
+    for member in members.into_iter().flat_map(open) {
         match member {
             Tree::False => {}
             Tree::True => return Tree::True,
-            Tree::Any(inner) => kept.extend(inner),
             Tree::In(path, values) => match kept.iter_mut().find(|tree| matches!(tree, Tree::In(known, _) if *known == path)) {
                 Some(Tree::In(_, known)) => known.extend(values),
                 _ => kept.push(Tree::In(path, values)),
@@ -249,6 +339,34 @@ mod tests {
             assert_eq!(of(&formula, &mut lost), expected, "{formula:?}");
             assert_eq!(lost, Vec::<String>::new(), "{formula:?}");
         }
+    }
+
+    #[test]
+    fn keeps_within_what_a_configuration_may_hold() {
+        let other = |name: &str| Formula::Is(Fact::Claim(name.to_owned(), Text::Exact("v".to_owned()))).negated();
+        let lacking = |count: usize| Formula::all((0..count).map(|index| other(&format!("c{index}"))));
+        let mut lost = Vec::new();
+        let Require::Conditions(few) = of(&lacking(5), &mut lost) else { panic!("conditions") };
+        assert_eq!((few["allOf"].as_array().unwrap().len(), lost.len()), (4, 0));
+        let Require::Conditions(many) = of(&lacking(6), &mut lost) else { panic!("conditions") };
+        assert_eq!((many["claims"].as_array().unwrap().len(), many.get("anyOf"), lost.len()), (6, None, 1));
+        let deep = (0..3).fold(claim("v"), |inner, index| {
+            let name = |kind: &str| Formula::Is(Fact::Claim(format!("{kind}{index}"), Text::Present));
+            Formula::any([Formula::all([inner, name("a")]), name("b")])
+        });
+        let issuer = |name: &str| Formula::Is(Fact::Issuer([name.to_owned()].into()));
+        let either = |name: &str| Formula::any([issuer(name), claim(name)]);
+        assert_eq!(
+            of(&Formula::all([either("i"), either("j")]), &mut lost),
+            Require::Conditions(json!({"anyOf": [
+                {"issuers": ["i"], "claims": [{"claim": "c", "in": ["j"]}]},
+                {"issuers": ["j"], "claims": [{"claim": "c", "in": ["i"]}]},
+                {"claims": [{"claim": "c", "in": ["i"]}, {"claim": "c", "in": ["j"]}]},
+            ]})),
+            "one caller cannot be from both"
+        );
+        let Require::Conditions(flat) = of(&deep, &mut lost) else { panic!("conditions") };
+        assert!(flat["anyOf"].as_array().unwrap().iter().all(|member| member.get("anyOf").is_none()), "{flat}");
     }
 
     #[test]

@@ -141,25 +141,36 @@ impl Writer<'_> {
     /// What both spellings need, and they cannot be told apart.
     fn merged(&mut self, cell: &Cell) -> Access {
         let [plain, slashed] = &cell.decisions;
+        if plain.gate != slashed.gate {
+            let text = "some paths need here what they need with a slash at their end as well: the two cannot be told apart";
+            self.rules.lost.push(text.to_owned());
+        }
         self.access(&plain.gate.clone().and(slashed.gate.clone()))
     }
 
     /// What both spellings need where one path may stand for the other.
     fn joined(&mut self, cell: &Cell, closed: &[Template]) -> Access {
         let [plain, slashed] = &cell.decisions;
-        let gate = match (plain.is_matched, slashed.is_matched) {
-            (false, true) if !slashed.by_exclusion => slashed.gate.clone().without(&plain.denied),
-            (true, false) if !plain.by_exclusion => plain.gate.clone().without(&slashed.denied),
-            (true, true) => {
-                let paths: Vec<String> = closed.iter().filter_map(Template::slashed).collect();
-                self.rules.lost.push(format!(
-                    "{} cannot be told apart from the path without the slash here, and is open to whom that is",
-                    paths.join(", ")
-                ));
-                plain.gate.clone().without(&slashed.denied)
-            }
-            _ => plain.gate.clone().and(slashed.gate.clone()),
+        let (decisive, other) = match (plain.is_matched, slashed.is_matched) {
+            (false, true) => (slashed, plain),
+            _ => (plain, slashed),
         };
+        let excluded = plain.is_matched != slashed.is_matched && decisive.by_exclusion;
+        let gate =
+            if excluded { plain.gate.clone().and(slashed.gate.clone()) } else { decisive.gate.clone().without(&other.denied) };
+        let paths = || closed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if gate != decisive.gate {
+            self.rules.lost.push(format!(
+                "{} needs here what it needs with a slash at its end as well, for a rule leaves one of the two out",
+                paths()
+            ));
+        } else if other.is_matched {
+            let paths: Vec<String> = closed.iter().filter_map(Template::slashed).collect();
+            self.rules.lost.push(format!(
+                "{} cannot be told apart from the path without the slash here, and is open to whom that is",
+                paths.join(", ")
+            ));
+        }
         self.rules.joins_spellings = true;
         self.access(&gate)
     }
