@@ -21,6 +21,8 @@ struct World {
     gate: Gate,
     keys: Vec<SigningKey>,
     jwks: Value,
+    /// A good token of each key.
+    good: Vec<String>,
 }
 
 thread_local! {
@@ -35,13 +37,10 @@ impl World {
             .collect();
         let jwks = json!({"keys": keys.iter().map(|key| key.jwk().unwrap()).collect::<Vec<_>>()});
         let gate = Gate::load(&json!({"jwtRules": [{"issuer": ISSUER, "jwks": jwks, "audiences": ["orders"]}]})).unwrap();
-        Self { gate, keys, jwks }
-    }
-
-    fn good(&self, key: usize) -> String {
-        let issuer = Issuer::with_keys(ISSUER, Vec::new());
-        let claims = issuer.claims().with("iat", NOW - 10).with("exp", NOW + 60).with("n", json!({"a": [1, null, "b"]}));
-        self.keys[key].sign(&claims).unwrap()
+        let claims = Issuer::with_keys(ISSUER, Vec::new()).claims();
+        let claims = claims.with("iat", NOW - 10).with("exp", NOW + 60).with("n", json!({"a": [1, null, "b"]}));
+        let good = keys.iter().map(|key| key.sign(&claims).unwrap()).collect();
+        Self { gate, keys, jwks, good }
     }
 
     fn is_accepted(&mut self, token: &[u8]) -> bool {
@@ -56,12 +55,12 @@ pub fn token(input: &[u8]) {
     WORLD.with_borrow_mut(|world| {
         let key = usize::from(choice & 3);
         let token = match (choice >> 2) & 3 {
-            0 | 1 => changed(&world.good(key), recipe),
+            0 | 1 => changed(&world.good[key], recipe),
             2 => written(world, recipe),
             _ => recipe.to_vec(),
         };
         // A good token just before: what is remembered of it is not taken for anything else.
-        let good = world.good(key);
+        let good = world.good[key].clone();
         assert!(world.is_accepted(good.as_bytes()), "a good token is refused");
         let accepted = world.is_accepted(&token);
         assert_eq!(world.is_accepted(&token), accepted, "the same token has two fates");

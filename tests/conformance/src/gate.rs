@@ -15,30 +15,31 @@ const MOST_FETCHES: usize = 8;
 /// A request to be decided about.
 #[derive(Debug, Clone)]
 pub struct Ask {
-    method: String,
-    path: String,
-    host: String,
+    method: Vec<u8>,
+    path: Vec<u8>,
+    host: Vec<u8>,
     route: Option<String>,
     headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Ask {
     /// A GET of a path.
-    pub fn get(path: impl Into<String>) -> Self {
-        Self { method: "GET".into(), path: path.into(), host: "api.example.com".into(), route: None, headers: Vec::new() }
+    pub fn get(path: impl AsRef<[u8]>) -> Self {
+        let (path, host) = (path.as_ref().to_vec(), b"api.example.com".to_vec());
+        Self { method: b"GET".to_vec(), path, host, route: None, headers: Vec::new() }
     }
 
     /// The same with another method.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
-        self.method = method.to_owned();
+        self.method = method.as_bytes().to_vec();
         self
     }
 
     /// The same to another host.
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
-        self.host = host.to_owned();
+        self.host = host.as_bytes().to_vec();
         self
     }
 
@@ -52,12 +53,12 @@ impl Ask {
     /// The same with one more header. `:method`, `:path`, `host` and `:authority` take the place of what is there.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        let text = || String::from_utf8_lossy(value.as_ref()).into_owned();
+        let value = value.as_ref().to_vec();
         match name.to_ascii_lowercase().as_str() {
-            ":method" => self.method = text(),
-            ":path" => self.path = text(),
-            "host" | ":authority" => self.host = text(),
-            name => self.headers.push((name.to_owned(), value.as_ref().to_vec())),
+            ":method" => self.method = value,
+            ":path" => self.path = value,
+            "host" | ":authority" => self.host = value,
+            name => self.headers.push((name.to_owned(), value)),
         }
         self
     }
@@ -70,7 +71,7 @@ impl Ask {
 
     fn pairs(&self) -> Vec<(String, Vec<u8>)> {
         let pseudo = [(":method", &self.method), (":path", &self.path), (":authority", &self.host)];
-        let pseudo = pseudo.map(|(name, value)| (name.to_owned(), value.clone().into_bytes()));
+        let pseudo = pseudo.map(|(name, value)| (name.to_owned(), value.clone()));
         pseudo.into_iter().chain(self.headers.iter().cloned()).collect()
     }
 }

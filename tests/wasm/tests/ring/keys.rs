@@ -165,8 +165,9 @@ fn recovers_after_a_failed_fetch() {
     assert!(host.request(&signed(&host, &issuer)).is_continued());
 }
 
+/// CVE-2025-64527: an answer for a stream that is gone.
 #[test]
-fn an_answer_for_a_stream_that_is_gone_is_kept_for_the_next() {
+fn case_27_an_answer_for_a_stream_that_is_gone_is_kept_for_the_next() {
     let issuer = Es256Issuer::new("k1");
     let mut host = host();
     let stream = host.open(&signed(&host, &issuer));
@@ -195,8 +196,9 @@ fn waiting_requests_share_one_fetch() {
     assert_eq!(host.outcome(bad).summary(), "401 signature_invalid");
 }
 
+/// CVE-2024-45809: a configuration that changes while an answer is awaited.
 #[test]
-fn an_update_while_a_fetch_is_under_way_leaves_each_request_its_policy() {
+fn case_27_an_update_while_a_fetch_is_under_way_leaves_each_request_its_policy() {
     let issuer = Es256Issuer::new("k1");
     let mut host = host();
     let old = host.open(&signed(&host, &issuer));
