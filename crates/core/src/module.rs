@@ -115,7 +115,9 @@ impl Loaded {
             self.within("auditLog", |part| part.audit(audit_log, false))?;
         }
         let (authn, keyrings) = self.within("jwtAuth", |part| {
-            authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)
+            let compiled = authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)?;
+            part.destinations.extend(authn::destinations(&config.jwt_auth));
+            Ok(compiled)
         })?;
         self.publication = self.within("jwtAuth", |_| Publication::compile(config.jwt_auth.publish.as_deref()))?;
         let auth_header = config.auth_header.as_ref();

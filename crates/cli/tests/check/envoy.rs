@@ -130,6 +130,20 @@ fn checks_an_envoy_configuration() {
             1,
         ),
         (
+            "cluster that is not defined, in the bundle",
+            format!(
+                "{{configuration: {}, vm_config: {{{}}}}}",
+                struct_of("{jwtAuth: {jwtRules: [{issuer: https://i, jwksUri: https://i/keys, cluster: isuer}]}}"),
+                self::code("portcullis")
+            ),
+            String::new(),
+            error(
+                "configuration.value.jwtAuth.jwtRules[0].cluster: no cluster of static_resources has the name `isuer`; did you mean \
+                 `issuer`?",
+            ),
+            1,
+        ),
+        (
             "Istio's name for a cluster, outside of Istio",
             format!("{{configuration: {}, {}}}", by_uri(""), vm("")),
             String::new(),
