@@ -7,8 +7,34 @@ use portcullis_core::path::RequestPath;
 use portcullis_core::time::UnixTime;
 use serde_json::json;
 
+/// Templates of rules that deny, so alike that many paths fit several of them.
+const TEMPLATES: [&str; 14] = [
+    "/a",
+    "/a/",
+    "/a/b",
+    "/a/{x}",
+    "/a/*/c",
+    "/a/b/**",
+    "/{x}",
+    "/{x}/b",
+    "/*/b/c",
+    "/public/{x}/d",
+    "/a/b/c/d",
+    "/%20",
+    "/b/**",
+    "/a/{x}/**",
+];
+
 thread_local! {
     static GATE: RefCell<Gate> = RefCell::new(gate());
+    static ORDER: RefCell<(Gate, Vec<Gate>)> = RefCell::new(order());
+}
+
+/// All templates as rules in their order, and each of them alone; what none is for passes.
+fn order() -> (Gate, Vec<Gate>) {
+    let rule = |template: &&str| json!({"name": format!("for:{template}"), "match": {"paths": [template]}, "access": "denied"});
+    let gate = |rules: Vec<_>| Gate::load(&json!({"rules": rules, "default": "public"})).unwrap();
+    (gate(TEMPLATES.iter().map(rule).collect()), TEMPLATES.iter().map(|template| gate(vec![rule(template)])).collect())
 }
 
 /// Some ways are public, and all else asks for a token that nobody has.
@@ -47,4 +73,18 @@ pub fn path(input: &[u8]) {
         }
     };
     assert_eq!(answer.refusal.is_none(), !path.is_ambiguous() && public(text), "{text:?}");
+    if !path.is_ambiguous() {
+        the_first_that_matches_decides(&ask);
+    }
+}
+
+/// Rules are found by an index; it finds what looking at one after the other finds.
+fn the_first_that_matches_decides(ask: &Ask) {
+    ORDER.with_borrow_mut(|(all, alone)| {
+        let now = UnixTime::from_secs(0);
+        let first = alone.iter_mut().map(|gate| gate.ask(ask, now)).find(|answer| answer.refusal.is_some());
+        let decided = all.ask(ask, now);
+        let first = first.and_then(|answer| answer.rule);
+        assert_eq!(decided.rule.filter(|_| decided.refusal.is_some()), first, "another rule than the first that matches");
+    });
 }

@@ -79,6 +79,8 @@ impl Ask {
 /// What became of a request.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// The name of the rule that decided.
+    pub rule: Option<String>,
     /// The code of the refusal; absent when the request passes.
     pub refusal: Option<String>,
     /// What the upstream sees when the request passes.
@@ -144,15 +146,20 @@ impl Gate {
             }
             if let Verdict::Refuse(refusal) = verdict {
                 let refusal = Some(refusal.rejection.code().to_owned());
-                return Answer { refusal, upstream: Vec::new(), claims: None, fetches };
+                return Answer { rule: rule(&exchange), refusal, upstream: Vec::new(), claims: None, fetches };
             }
         }
         for edit in exchange.edits.iter() {
             apply(edit, &mut pairs);
         }
+        let rule = rule(&exchange);
         let claims = exchange.identity.map(|identity| identity.principal.claims.clone());
-        Answer { refusal: None, upstream: pairs, claims, fetches }
+        Answer { rule, refusal: None, upstream: pairs, claims, fetches }
     }
+}
+
+fn rule(exchange: &Exchange) -> Option<String> {
+    exchange.decision.as_ref().map(|decision| decision.rule.to_string())
 }
 
 /// Change headers as the proxy does.

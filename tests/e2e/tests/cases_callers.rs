@@ -58,7 +58,7 @@ fn world() -> &'static World {
         };
         // A provider with a tenant in its issuer; all tenants have the same keys.
         let tenants = json!({
-            "name": "login", "issuer": "https://{tenant}.login.example.com/v2.0", "tenants": ["blue", "green"], "tenantsShareKeys": true,
+            "name": "uaa", "issuer": "https://{tenant}.login.example.com/v2.0", "tenants": ["blue", "green"], "tenantsShareKeys": true,
             "jwks": issuer.jwks().unwrap(),
         });
         let mut alone = uaa.clone();
