@@ -11,6 +11,7 @@ pub mod disagreements;
 pub mod gate;
 pub mod jws;
 pub mod others;
+pub mod proxy;
 pub mod report;
 pub mod row;
 pub mod suites;

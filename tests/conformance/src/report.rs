@@ -101,7 +101,8 @@ skipped. This document is written by the tests (`UPDATE=1 make test-conformance`
 
 A row runs through what runs in the proxy: the configuration is loaded as a module loads it, the request passes the module's
 stage, the clock is an argument. Vectors that are no tokens (bare signatures, payloads that are not claims) run through the
-signature layer alone. What counts is the decision, accepted or refused; codes and statuses differ from product to product.
+signature layer alone, twice: verified by the module, and by a proxy that verifies as Envoy does; two verdicts would be a failure.
+What counts is the decision, accepted or refused; codes and statuses differ from product to product.
 
 ";
 

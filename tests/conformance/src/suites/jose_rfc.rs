@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use anyhow::Result;
-use portcullis_core::jose::Signatures;
 use portcullis_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -24,7 +23,7 @@ pub(super) fn rfc7515(folder: &Path) -> Result<Vec<Row>> {
         };
         let token = token.as_str().map_or_else(|| token.to_string(), str::to_owned);
         let is_compact = text(case, "signature") == "valid";
-        let ours = jws::compact(&token, &case["jwk"], &Signatures::in_module());
+        let ours = jws::compact(&token, &case["jwk"]);
         rows.push(Row::new(format!("{id}#signature"), Expected::accepted(is_compact), ours));
         let times = case["product_expect"].as_object().into_iter().flatten();
         for (time, outcome) in times {
@@ -75,11 +74,7 @@ pub(super) fn cookbook(folder: &Path) -> Result<Vec<Row>> {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 let step = ["", "sign/", "encrypt/"][index];
                 let expected = Expected::accepted(is_plain && is_compact);
-                rows.push(Row::new(
-                    format!("{name}/{step}{form}"),
-                    expected,
-                    jws::compact(&value, jwk, &Signatures::in_module()),
-                ));
+                rows.push(Row::new(format!("{name}/{step}{form}"), expected, jws::compact(&value, jwk)));
             }
         }
     }

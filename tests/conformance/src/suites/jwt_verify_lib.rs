@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use portcullis_core::jose::{Algorithm, KeySet, Signatures, Token};
+use portcullis_core::jose::{Algorithm, KeySet, Token};
 use portcullis_core::time::UnixTime;
 use portcullis_testbed::{Algorithm as SigningAlgorithm, SigningKey};
 use serde_json::{Map, Value, json};
@@ -202,7 +202,7 @@ impl Lock {
     fn outcome(&mut self, token: &str) -> String {
         match &mut self.gate {
             Ok(Judge::Stage(gate)) => gate.ask(&Ask::get("/").bearer(token), self.now).outcome(),
-            Ok(Judge::Key(keys)) => jws::under(token, keys, &Signatures::in_module()),
+            Ok(Judge::Key(keys)) => jws::under(token, keys),
             Err(reason) => (*reason).to_owned(),
         }
     }

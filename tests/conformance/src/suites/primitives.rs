@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_core::jose::{Algorithm, KeySet, Signatures};
+use portcullis_core::jose::{Algorithm, KeySet};
 use serde_json::{Value, json};
 
 use crate::row::{Expected, Row};
@@ -80,7 +80,7 @@ impl Vectors {
             return Ok("refused: key set".into());
         };
         let (message, signature) = (bytes(text(case, "msg"))?, bytes(signature)?);
-        Ok(jws::detached(self.1, &keys, &message, &signature, &Signatures::in_module()))
+        Ok(jws::detached(self.1, &keys, &message, &signature))
     }
 
     /// The JWK of a group; of HMAC each case has a key of its own.
