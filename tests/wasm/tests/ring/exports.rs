@@ -28,7 +28,8 @@ const DECIDING: [&str; 5] = [
     "env.proxy_send_local_response",
 ];
 
-/// The imports by which a module lets a request go on that it held, and rings itself.
+/// The imports by which a module lets a request go on that it held, and rings itself. The second is part of the runner that sends
+/// fetches for any stage; it does nothing in a module that exports no `proxy_on_tick`.
 const WAITING: [&str; 2] = ["env.proxy_continue_stream", "env.proxy_set_tick_period_milliseconds"];
 
 #[test]
@@ -65,7 +66,7 @@ fn imports_only_the_interface_and_a_little_of_wasi() {
 fn a_module_can_do_no_more_to_a_request_than_its_stages() {
     let cases: [(&str, &[&str]); 5] = [
         ("jwt_auth", &[DECIDING.as_slice(), &WAITING].concat()),
-        ("auth_header", &DECIDING),
+        ("auth_header", &[DECIDING.as_slice(), &WAITING[1..]].concat()),
         ("audit_log", &[]),
         ("metrics", &[]),
         ("portcullis", &[DECIDING.as_slice(), &WAITING].concat()),
