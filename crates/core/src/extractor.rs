@@ -218,6 +218,18 @@ mod tests {
         assert_eq!(outcome(&sources(), &[(":path", b"/"), (":path", b"/")]), Err(Rejection::RequestMalformed));
     }
 
+    /// Found by fuzzing: what was cut off for white space was more than spaces and tabs.
+    #[test]
+    fn a_line_break_around_a_value_is_part_of_it() {
+        for value in [&b"Bearer a.b.c\r"[..], b"Bearer a.b.c\n", b"Bearer a.b.c\x0c", b"Bearer a.b.c\r\n"] {
+            let headers = Headers::from_pairs([(&b"authorization"[..], value)]);
+            let sources = sources();
+            assert_eq!(find(&headers, &sources, 1), Err(Rejection::AuthorizationMalformed), "{}", value.escape_ascii());
+        }
+        assert_eq!(outcome(&sources(), &[("x-token", b" a.b.c\r")]), Ok(Some(("a.b.c\r".into(), 1))));
+        assert_eq!(outcome(&sources(), &[("authorization", b"\t Bearer a.b.c \t")]), Ok(Some(("a.b.c".into(), 0))));
+    }
+
     #[test]
     fn of_two_sources_in_one_header_the_longer_prefix_fits() {
         let both = [header("authorization", ""), header("authorization", "Bearer "), header("authorization", "Bearer ")];

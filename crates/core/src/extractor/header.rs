@@ -16,7 +16,7 @@ enum Credential<'a> {
 /// The token in the header `name` after `prefix`.
 pub(super) fn find<'a>(headers: &'a Headers, name: &'a str, prefix: &str) -> Result<Option<&'a [u8]>, Rejection> {
     let Some(value) = headers.single(name).map_err(|_| Rejection::CredentialsMultiple)? else { return Ok(None) };
-    let value = value.trim_ascii();
+    let value = without_white_space(value);
     let joined = |element: &[u8]| matches!(after_prefix(element.trim_ascii(), prefix), Credential::Ours(_));
     if bytes::contains(value, b',') && value.split(|byte| *byte == b',').any(joined) {
         return Err(Rejection::CredentialsMultiple);
@@ -35,7 +35,7 @@ pub(super) fn find<'a>(headers: &'a Headers, name: &'a str, prefix: &str) -> Res
 /// Whether another source fits the same header better: of `Bearer ` and nothing, `Bearer ` does.
 pub(super) fn has_longer_match(headers: &Headers, name: &str, prefix: &str, sources: &[Source]) -> bool {
     let fits = |prefix: &str| match headers.single(name) {
-        Ok(Some(value)) => matches!(after_prefix(value.trim_ascii(), prefix), Credential::Ours(_)),
+        Ok(Some(value)) => matches!(after_prefix(without_white_space(value), prefix), Credential::Ours(_)),
         Ok(None) | Err(_) => false,
     };
     sources.iter().any(|source| match source {
@@ -54,6 +54,14 @@ fn after_prefix<'a>(value: &'a [u8], prefix: &str) -> Credential<'a> {
     }
     let another_word = scheme.len() < prefix.len() && rest.first().is_some_and(u8::is_ascii_graphic);
     if another_word { Credential::Other } else { Credential::Ours(without_leading_spaces(rest)) }
+}
+
+/// A value without the white space around it (RFC 9110 section 5.6.3): spaces and tabs; a line break is part of the value.
+fn without_white_space(value: &[u8]) -> &[u8] {
+    let is_content = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(is_content).unwrap_or(value.len());
+    let end = value.iter().rposition(is_content).map_or(start, |last| last.saturating_add(1));
+    value.get(start..end).unwrap_or_default()
 }
 
 fn without_leading_spaces(bytes: &[u8]) -> &[u8] {
