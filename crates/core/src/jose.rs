@@ -15,6 +15,7 @@ mod ecdsa_der;
 mod edwards_key;
 mod elliptic_key;
 mod hash;
+mod jose_header;
 mod jwk;
 mod jws;
 mod key_set;

@@ -57,6 +57,13 @@ impl Principal {
         claim_at(&self.claims, path)
     }
 
+    /// Its JSON, which is about as long as the token that it is of.
+    pub(crate) fn to_json(&self, about: usize) -> Option<Box<str>> {
+        let mut json = Vec::with_capacity(about);
+        serde_json::to_writer(&mut json, self).ok()?;
+        String::from_utf8(json).ok().map(String::into_boxed_str)
+    }
+
     /// The memory that it takes beside its own place.
     fn heap_bytes(&self) -> usize {
         const TEXT: usize = size_of::<String>() + ALLOCATION;

@@ -1,12 +1,11 @@
 //! One header that says who is calling.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::name_pattern::NamePattern;
-use super::rendering::{TooLarge, render};
+use super::rendering::{TooLarge, render, render_names};
 use crate::config::ConfigError;
 use crate::config::auth_header::{Format, InjectConfig};
 use crate::principal::Principal;
@@ -65,13 +64,15 @@ impl Injection {
     /// # Errors
     /// [`TooLarge`] when the claim is too long for a header.
     pub fn values(&self, principal: &Principal) -> Result<Vec<String>, TooLarge> {
-        let list = |names: &[String]| Some(Cow::Owned(Value::from(names.to_vec()))).filter(|_| !names.is_empty());
-        let claim = match &self.source {
-            Source::Subject => principal.subject.as_deref().map(|subject| Cow::Owned(Value::from(subject))),
-            Source::Roles => list(&principal.roles),
-            Source::Scopes => list(&principal.scopes),
-            Source::Claim(path) => principal.claim(path).map(Cow::Borrowed),
+        let names = match &self.source {
+            Source::Subject => {
+                let subject = principal.subject.as_deref().map(Value::from);
+                return subject.map_or(Ok(Vec::new()), |subject| render(&subject, self.format));
+            }
+            Source::Claim(path) => return principal.claim(path).map_or(Ok(Vec::new()), |claim| render(claim, self.format)),
+            Source::Roles => &principal.roles,
+            Source::Scopes => &principal.scopes,
         };
-        claim.map_or(Ok(Vec::new()), |claim| render(&claim, self.format))
+        if names.is_empty() { Ok(Vec::new()) } else { render_names(names, self.format) }
     }
 }

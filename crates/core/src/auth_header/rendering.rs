@@ -34,17 +34,29 @@ pub struct TooLarge;
 /// # Errors
 /// [`TooLarge`] when the values are longer than [`MAX_VALUE_BYTES`], or more than [`MAX_COPIES`].
 pub fn render(claim: &Value, format: Format) -> Result<Vec<String>, TooLarge> {
-    let mut values = match (claim, format) {
-        (Value::Array(elements), Format::Csv) => {
-            let elements: Vec<_> = elements.iter().map(|element| encode(&text(element), true)).collect();
-            vec![elements.iter().filter(|element| !element.is_empty()).map(String::as_str).collect::<Vec<_>>().join(",")]
-        }
+    within_limits(match (claim, format) {
+        (Value::Array(elements), Format::Csv) => vec![join(elements.iter().map(text))],
         (Value::Array(elements), Format::Repeat) => elements.iter().map(|element| encode(&text(element), false)).collect(),
         (Value::Null, _) => Vec::new(),
         (Value::String(text), _) if text.is_empty() => Vec::new(),
         (claim, Format::Json) => vec![encode(&claim.to_string(), false)],
         (claim, Format::Csv | Format::Repeat) => vec![encode(&text(claim), false)],
-    };
+    })
+}
+
+/// The values of the header that carries a list of names, as [`render`] makes them.
+///
+/// # Errors
+/// Those of [`render`].
+pub fn render_names(names: &[String], format: Format) -> Result<Vec<String>, TooLarge> {
+    within_limits(match format {
+        Format::Csv => vec![join(names.iter().map(|name| Cow::Borrowed(name.as_str())))],
+        Format::Repeat => names.iter().map(|name| encode(name, false)).collect(),
+        Format::Json => return render(&Value::from(names.to_vec()), format),
+    })
+}
+
+fn within_limits(mut values: Vec<String>) -> Result<Vec<String>, TooLarge> {
     values.retain(|value| !value.is_empty());
     let bytes = values.iter().fold(values.len(), |sum, value| sum.saturating_add(value.len())).saturating_sub(1);
     if bytes > MAX_VALUE_BYTES || values.len() > MAX_COPIES { Err(TooLarge) } else { Ok(values) }
@@ -58,18 +70,39 @@ fn text(value: &Value) -> Cow<'_, str> {
     }
 }
 
+fn join<'a>(elements: impl Iterator<Item = Cow<'a, str>>) -> String {
+    let mut list = String::new();
+    for element in elements.filter(|element| !element.is_empty()) {
+        if !list.is_empty() {
+            list.push(',');
+        }
+        push_encoded(&mut list, &element, true);
+    }
+    list
+}
+
 fn encode(text: &str, in_list: bool) -> String {
+    let mut encoded = String::new();
+    push_encoded(&mut encoded, text, in_list);
+    encoded
+}
+
+fn push_encoded(encoded: &mut String, text: &str, in_list: bool) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let last = text.len().saturating_sub(1);
-    let mut encoded = String::with_capacity(text.len());
+    let is_plain = |(place, byte)| match byte {
+        b'%' => false,
+        b',' => !in_list,
+        b' ' => place != 0 && place != last,
+        byte => byte.is_ascii_graphic(),
+    };
+    encoded.reserve(text.len());
+    if text.bytes().enumerate().all(is_plain) {
+        encoded.push_str(text);
+        return;
+    }
     for (place, byte) in text.bytes().enumerate() {
-        let plain = match byte {
-            b'%' => false,
-            b',' => !in_list,
-            b' ' => place != 0 && place != last,
-            byte => byte.is_ascii_graphic(),
-        };
-        if plain {
+        if is_plain((place, byte)) {
             encoded.push(char::from(byte));
         } else {
             let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied();
@@ -78,7 +111,6 @@ fn encode(text: &str, in_list: bool) -> String {
             encoded.extend(digit(byte & 0x0f));
         }
     }
-    encoded
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Callers {
             return Err(Rejection::IssuerUnknown.into());
         };
         let (fetch, generation) = (keyring.fetch_id(), keyring.generation());
-        let key_id = token.key_id().map(str::to_owned);
+        let key_id = fetch.and_then(|_| token.key_id().map(str::to_owned));
         let verdict = match keyring.keys(now) {
             Keys::Ready(keys) => keys.verify_with(&self.signatures, token, issuer.algorithms),
             Keys::Pending => return Err(fetch.map_or(Rejection::KeysUnavailable.into(), Obstacle::KeysPending)),
@@ -121,7 +121,7 @@ impl Callers {
             principal.issuer = issuer.name.to_string();
         }
         let outputs = issuer.outputs.edits(found.token, &principal).map_err(|_| Rejection::ClaimTooLarge)?;
-        let json = serde_json::to_string(&principal).map_err(|_| Rejection::TokenMalformed)?.into();
+        let json = principal.to_json(found.token.len()).ok_or(Rejection::TokenMalformed)?;
         let injected = self.inject.as_ref().map(|inject| inject.injected(&principal));
         let identity = Rc::new(Identity { principal, json, issuer_name: Rc::clone(&issuer.name), injected });
         Ok((Caller { issuer: index, generation, identity, outputs }, validity))

@@ -12,6 +12,9 @@ use crate::principal::{Method, Principal, claim_at};
 use crate::rejection::Rejection;
 use crate::time::UnixTime;
 
+/// What a `typ` may leave out.
+const APPLICATION: &str = "application/";
+
 /// What an issuer's tokens must say, and where they say it.
 #[derive(Debug, Clone)]
 pub struct ClaimRules {
@@ -123,10 +126,9 @@ impl ClaimRules {
 
     /// Whether the header's `typ` fits.
     fn is_type(&self, media_type: Option<&str>) -> bool {
-        let found = media_type.map(short_type);
-        match (&self.require_type, found) {
-            (Some(required), found) => found == Some(short_type(required)),
-            (None, Some(found)) => found == "jwt" || found.ends_with("+jwt"),
+        match (&self.require_type, media_type.map(short_type)) {
+            (Some(required), found) => found.is_some_and(|found| found.eq_ignore_ascii_case(short_type(required))),
+            (None, Some(found)) => found.eq_ignore_ascii_case("jwt") || has_end(found, "+jwt"),
             (None, None) => true,
         }
     }
@@ -171,10 +173,17 @@ impl ClaimRules {
     }
 }
 
-/// A media type in lower case without `application/`, which a `typ` may leave out (RFC 7515 section 4.1.9).
-fn short_type(media_type: &str) -> String {
-    let lower = media_type.to_ascii_lowercase();
-    lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower)
+/// A media type without `application/`, which a `typ` may leave out (RFC 7515 section 4.1.9); neither minds case.
+fn short_type(media_type: &str) -> &str {
+    match media_type.split_at_checked(APPLICATION.len()) {
+        Some((start, rest)) if start.eq_ignore_ascii_case(APPLICATION) => rest,
+        _ => media_type,
+    }
+}
+
+fn has_end(text: &str, end: &str) -> bool {
+    let start = text.len().checked_sub(end.len());
+    start.and_then(|start| text.get(start..)).is_some_and(|found| found.eq_ignore_ascii_case(end))
 }
 
 fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {

@@ -4,18 +4,13 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
+use super::jose_header::JoseHeader;
 use super::malformed::{Malformed, Part};
-use super::strict_json;
 
 /// The longest token that is looked at.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
-
-/// Header parameters that change how a token is to be read. The keys that a token names or brings (`jku`, `jwk`, `x5u`, `x5c`)
-/// are not looked at.
-const REFUSED_PARAMETERS: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
 /// A well-formed signed text. Nobody has vouched for it.
 pub struct Jws<'a> {
@@ -47,14 +42,7 @@ impl<'a> Jws<'a> {
         let signature = decode(Part::Signature, signature)?;
         let signed_text = text.rsplit_once('.').map(|(signed_text, _)| signed_text.as_bytes()).unwrap_or_default();
 
-        let header = strict_json::read_object(Part::Header, &header)?;
-        if let Some(name) = REFUSED_PARAMETERS.into_iter().find(|name| header.contains_key(*name)) {
-            return Err(Malformed::Parameter(name));
-        }
-        let algorithm = text_parameter(&header, "alg")?.ok_or(Malformed::AlgorithmMissing)?;
-        let algorithm = Algorithm::parse(&algorithm).ok_or(Malformed::AlgorithmUnknown)?;
-        let key_id = text_parameter(&header, "kid")?;
-        let media_type = text_parameter(&header, "typ")?;
+        let JoseHeader { algorithm, key_id, media_type } = JoseHeader::read(&header)?;
         Ok(Self { signed_text, payload, signature, algorithm, key_id, media_type })
     }
 
@@ -106,13 +94,5 @@ fn decode(part: Part, text: &str) -> Result<Vec<u8>, Malformed> {
         Ok(bytes) if !bytes.is_empty() => Ok(bytes),
         Ok(_) => Err(Malformed::Empty(part)),
         Err(error) => Err(Malformed::Encoding(part, error)),
-    }
-}
-
-fn text_parameter(header: &Map<String, Value>, name: &'static str) -> Result<Option<String>, Malformed> {
-    match header.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Malformed::ParameterType(name)),
     }
 }

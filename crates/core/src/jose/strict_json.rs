@@ -25,10 +25,18 @@ pub(super) fn read_object(part: Part, bytes: &[u8]) -> Result<Map<String, Value>
 }
 
 fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0)
+    read_as::<Strict>(bytes).map(|strict| strict.0)
 }
 
-struct Strict(Value);
+/// What is read out of JSON. All of it is looked at for UTF-8 once, in place of each text in it.
+pub(super) fn read_as<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| serde_json::Error::custom(format_args!("byte {} is not UTF-8", error.valid_up_to())))?;
+    serde_json::from_str(text)
+}
+
+/// A JSON value of which no object repeats a name.
+pub(super) struct Strict(pub Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
