@@ -35,12 +35,15 @@ layer() {
 }
 native=$(rustc -vV | sed -n 's/^host: //p')
 wasm=wasm32-wasip1
-layer "$native" portcullis-core
-layer $wasm portcullis-core
-layer $wasm portcullis-host portcullis-core
-layer "$native" portcullis-cli portcullis-core
+pure=(portcullis-config)
+for target in "$native" $wasm; do
+    layer "$target" portcullis-config
+    layer "$target" portcullis-core "${pure[@]}"
+done
+layer $wasm portcullis-host portcullis-core "${pure[@]}"
+layer "$native" portcullis-cli portcullis-core "${pure[@]}"
 for filter in jwt-auth auth-header audit-log metrics portcullis-filter; do
-    layer $wasm "$filter" portcullis-core portcullis-host
+    layer $wasm "$filter" portcullis-core portcullis-host "${pure[@]}"
 done
 if grep -q '^name = "proxy-wasm"$' Cargo.lock; then
     fail "something depends on proxy-wasm; crates/host says why nothing does"

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use portcullis_core::authn::{Authn, Doubt, Policy};
-use portcullis_core::config::{self, ConfigError};
+use portcullis_core::config::ConfigError;
+use portcullis_core::config::jwt_auth::JwtAuthConfig;
 use portcullis_core::jose::{KeySet, Token};
 use portcullis_core::keyring::Keyring;
 use portcullis_core::time::UnixTime;
@@ -155,7 +156,7 @@ impl Keys {
         if let Self::Key { key, .. } = self {
             let pem = std::fs::read(key).with_context(|| format!("{}: the key cannot be read", key.display()))?;
             let keys = KeySet::from_pem(&pem, None).map_err(|error| anyhow!("{}: {error}", key.display()))?.for_any_kid();
-            let config = config::parse(&configuration.bytes)?;
+            let config = JwtAuthConfig::parse(&configuration.bytes)?;
             let (policy, _) = Policy::compile(&config, None, configuration, &mut Vec::new())?;
             return Ok(Authn::new(policy, vec![Keyring::fixed(keys)]));
         }

@@ -35,7 +35,7 @@ pub use claim_rules::{Accepted, ClaimCheck, ClaimRules, Validity};
 pub use hash::Hash;
 pub use jwk::SkipReason;
 pub use jws::{Jws, MAX_TOKEN_BYTES};
-pub use key_set::{KeySet, KeySetError, KeyView, MIN_SECRET_BYTES, SkippedKey};
+pub use key_set::{KeySet, KeySetError, KeyView, SkippedKey};
 pub use malformed::{Malformed, Part};
 pub use signatures::{NativeSignatures, NoAnswer, Signatures};
 pub use token::{Token, Verified};

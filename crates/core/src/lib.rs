@@ -24,7 +24,6 @@ pub mod audit;
 pub mod auth_header;
 pub mod authn;
 pub mod bytes;
-pub mod config;
 pub mod decision;
 pub mod edits;
 pub mod extractor;
@@ -46,3 +45,5 @@ pub mod rules;
 pub mod stage;
 pub mod time;
 pub mod token_cache;
+
+pub use portcullis_config as config;

@@ -11,7 +11,7 @@ use crate::config::auth_header::{AuthHeaderConfig, Forward};
 use crate::config::bundle::BundleConfig;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::metrics::MetricsConfig;
-use crate::config::{self, ConfigError, Environment, Warning};
+use crate::config::{ConfigError, Environment, Warning};
 use crate::jose::{AlgorithmSet, Signatures};
 use crate::metrics::{self, Metrics};
 use crate::platform::Platform;
@@ -70,11 +70,11 @@ impl Module {
     fn load_on(self, document: &[u8], platform: &Platform<'_>) -> Result<Loaded, ConfigError> {
         let mut loaded = Loaded::default();
         match self {
-            Self::JwtAuth => loaded.authn(&config::parse(document)?, platform)?,
-            Self::AuthHeader => loaded.auth_header(&config::parse(document)?)?,
-            Self::AuditLog => loaded.audit(&config::parse(document)?, true)?,
-            Self::Metrics => loaded.metrics(&config::parse(document)?, true)?,
-            Self::Bundle => loaded.bundle(&config::parse(document)?, platform)?,
+            Self::JwtAuth => loaded.authn(&JwtAuthConfig::parse(document)?, platform)?,
+            Self::AuthHeader => loaded.auth_header(&AuthHeaderConfig::parse(document)?)?,
+            Self::AuditLog => loaded.audit(&AuditLogConfig::parse(document)?, true)?,
+            Self::Metrics => loaded.metrics(&MetricsConfig::parse(document)?, true)?,
+            Self::Bundle => loaded.bundle(&BundleConfig::parse(document)?, platform)?,
         }
         Ok(loaded)
     }
@@ -85,9 +85,9 @@ impl Module {
     /// The first thing that is wrong with what it is made of.
     pub fn authn(self, document: &[u8], environment: &dyn Environment) -> Result<Option<Authn>, ConfigError> {
         let (config, forward) = match self {
-            Self::JwtAuth => (config::parse::<JwtAuthConfig>(document)?, None),
+            Self::JwtAuth => (JwtAuthConfig::parse(document)?, None),
             Self::Bundle => {
-                let config: BundleConfig = config::parse(document)?;
+                let config = BundleConfig::parse(document)?;
                 let forward = config.forward();
                 (config.jwt_auth, forward)
             }

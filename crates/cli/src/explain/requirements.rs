@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use portcullis_core::config;
+use portcullis_core::config::require::RequireConfig;
 use portcullis_core::request::Request;
 use portcullis_core::requirement::{Names, Requirement, Vouched};
 use portcullis_core::rules::Rule;
@@ -29,7 +29,7 @@ pub fn steps(require: &Value, rule: &Rule, callers: &[Vouched<'_>], request: &Re
         };
         for part in parts {
             let alone = json!({ key: part }).to_string();
-            let requirement = config::parse(alone.as_bytes()).and_then(|config| Requirement::compile(&config, names, key));
+            let requirement = RequireConfig::parse(alone.as_bytes()).and_then(|config| Requirement::compile(&config, names, key));
             let Ok(requirement) = requirement else { continue };
             let holds = requirement.check(callers, &facts).is_ok();
             steps.push(Step::new(key, if holds { Outcome::Ok } else { Outcome::Failed }, words(key, &part, caller)));

@@ -17,14 +17,14 @@ use crate::request::Request;
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
 fn authn(config: &Value) -> Authn {
-    let config: JwtAuthConfig = crate::config::parse(config.to_string().as_bytes()).unwrap();
+    let config = JwtAuthConfig::parse(config.to_string().as_bytes()).unwrap();
     let environment = |_: &str| Variable::Set(String::from_utf8(SECRET.to_vec()).unwrap());
     let (policy, keyrings) = Policy::compile(&config, None, &environment, &mut Vec::new()).unwrap();
     Authn::new(policy, keyrings)
 }
 
 fn error(config: &Value) -> String {
-    let config: JwtAuthConfig = crate::config::parse(config.to_string().as_bytes()).unwrap();
+    let config = JwtAuthConfig::parse(config.to_string().as_bytes()).unwrap();
     let environment = |_: &str| Variable::Set(String::from_utf8(SECRET.to_vec()).unwrap());
     Policy::compile(&config, None, &environment, &mut Vec::new()).unwrap_err().to_string()
 }

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::algorithm::{Algorithm, AlgorithmSet};
 use super::edwards_key::EdwardsKey;
 use super::elliptic_key::{Curve, EllipticKey};
-use super::key_set::MIN_SECRET_BYTES;
 use super::rsa_key::RsaKey;
 use super::secret_key::SecretKey;
 use super::verification_key::{Material, VerificationKey};
+use crate::config::secret::MIN_SECRET_BYTES;
 
 /// Why a key of a key set is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -15,9 +15,6 @@ use super::token::{Token, Verified};
 use super::verification_key::VerificationKey;
 use crate::rejection::Rejection;
 
-/// The shortest secret that is accepted, whatever the hash. RFC 7518 section 3.2 asks for 48 bytes with HS384 and 64 with HS512;
-/// issuers sign HS512 with shorter ones, and 32 bytes of chance are out of reach already.
-pub const MIN_SECRET_BYTES: usize = 32;
 /// The longest JWKS document that is read.
 pub(super) const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// The most keys that a set may hold: each key that bears a token's `kid` costs a verification.
@@ -130,7 +127,7 @@ impl KeySet {
     /// A shared secret. It serves HS256, HS384 and HS512, and a token with any `kid` or none.
     ///
     /// # Errors
-    /// [`KeySetError::SecretTooShort`] below [`MIN_SECRET_BYTES`].
+    /// [`KeySetError::SecretTooShort`] below [`MIN_SECRET_BYTES`](crate::config::secret::MIN_SECRET_BYTES).
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeySetError> {
         let material = jwk::secret(secret).map_err(|_| KeySetError::SecretTooShort)?;
         let key = VerificationKey { id: None, algorithms: material.algorithms(), material };

@@ -7,7 +7,7 @@ const CONDITION: &str = "match.headers[0]: has not exactly one condition; give o
                          `present`";
 
 fn matcher(config: &serde_json::Value) -> Result<Matcher, String> {
-    let config = crate::config::parse(config.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    let config = MatchConfig::parse(config.to_string().as_bytes()).map_err(|error| error.to_string())?;
     Matcher::compile(&config, "match").map_err(|error| error.to_string())
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::principal::Method;
 
 fn compile(require: &Value) -> Result<Requirement, String> {
-    let config = crate::config::parse(require.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    let config = RequireConfig::parse(require.to_string().as_bytes()).map_err(|error| error.to_string())?;
     let names = Names { issuers: &["uaa".into(), "partner".into(), "services".into()], parameters: &["tenant", "id"] };
     Requirement::compile(&config, names, "require").map_err(|error| error.to_string())
 }

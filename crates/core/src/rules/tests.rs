@@ -10,7 +10,7 @@ use crate::headers::Headers;
 use crate::path::tests::targets;
 
 fn compile(document: &Value) -> Result<(RuleSet, Vec<String>), String> {
-    let config: JwtAuthConfig = crate::config::parse(document.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    let config = JwtAuthConfig::parse(document.to_string().as_bytes()).map_err(|error| error.to_string())?;
     let compiled = RuleSet::compile(&config.rules, config.default, &["uaa".into()]);
     let (rules, warnings) = compiled.map_err(|error| error.to_string())?;
     Ok((rules, warnings.iter().map(ToString::to_string).collect()))

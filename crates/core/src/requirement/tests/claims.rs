@@ -1,11 +1,12 @@
 //! What a claim must be.
 
 use super::*;
+use crate::config::matching::MatchConfig;
 use crate::headers::Headers;
 
 /// What is said of a token with these claims, for a request to `/acme/7` or the one given.
 fn claim(config: &Value, claims: &Value, request: &Request) -> Result<(), Rejection> {
-    let matching = crate::config::parse(br#"{"paths": ["/{tenant}/{id}"]}"#).unwrap();
+    let matching = MatchConfig::parse(br#"{"paths": ["/{tenant}/{id}"]}"#).unwrap();
     let matcher = Matcher::compile(&matching, "match").unwrap();
     let principal = Principal { claims: claims.as_object().unwrap().clone(), ..principal() };
     let requirement = compile(&json!({"claims": [config]})).unwrap();

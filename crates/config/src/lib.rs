@@ -1,4 +1,13 @@
 //! What the operator wrote. Requests never see these types: each becomes a policy first, which cannot hold an invalid state.
+//!
+//! Each module's document has its type, and the type reads itself: [`JwtAuthConfig::parse`](jwt_auth::JwtAuthConfig::parse) and
+//! its like, of which [`document`] says what they refuse. Like what decides, nothing here calls a host, reads a clock or does I/O.
+//!
+//! All that is read only when a module starts stands in this crate, also what the compiler makes of it: a profile can have it
+//! small, and fast what sees requests.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::arithmetic_side_effects)]
 
 pub mod audit_log;
 pub mod auth_header;
@@ -19,7 +28,6 @@ mod schema;
 pub mod secret;
 pub mod suggestion;
 
-pub use document::parse;
 pub use error::{ConfigError, Warning};
 
 /// What is known of an environment variable.

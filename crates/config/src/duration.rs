@@ -172,7 +172,7 @@ mod tests {
             ),
             ("30", "must be a duration, a string such as \"30s\", \"5m\" or \"300ms\", not a number"),
         ] {
-            let error = crate::config::parse::<Holder>(format!("{{\"timeout\":{json}}}").as_bytes()).unwrap_err();
+            let error = crate::document::parse::<Holder>(format!("{{\"timeout\":{json}}}").as_bytes()).unwrap_err();
             assert_eq!(error.to_string(), format!("timeout: {expected}"), "{json}");
         }
     }

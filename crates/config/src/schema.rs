@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::config::deny::DenyBody;
-use crate::config::duration::DurationText;
-use crate::config::jwt_rule::Jwks;
-use crate::config::realm::Realm;
-use crate::config::require::Operand;
+use crate::deny::DenyBody;
+use crate::duration::DurationText;
+use crate::jwt_rule::Jwks;
+use crate::realm::Realm;
+use crate::require::Operand;
 
 impl JsonSchema for DurationText {
     fn schema_name() -> Cow<'static, str> {

@@ -7,8 +7,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::config::duration::DurationText;
-use crate::config::secret::SecretConfig;
+use crate::duration::DurationText;
+use crate::secret::SecretConfig;
 
 /// An issuer: whose tokens, proven by which keys, found where, passed on how.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

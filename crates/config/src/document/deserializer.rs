@@ -13,8 +13,8 @@ use serde_json::Number;
 use super::misfit::Misfit;
 use super::node::Node;
 use super::words::key_in_path;
-use crate::config::ConfigError;
-use crate::config::suggestion;
+use crate::ConfigError;
+use crate::suggestion;
 
 /// A value of the document on its way into a type.
 pub(super) struct NodeDeserializer(Node);

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::config::deny::DenyConfig;
-use crate::config::matching::MatchConfig;
-use crate::config::require::RequireConfig;
+use crate::deny::DenyConfig;
+use crate::matching::MatchConfig;
+use crate::require::RequireConfig;
 
 /// A rule: which requests, and what they need.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -42,7 +42,7 @@ mod tests {
     fn takes_only_what_a_challenge_can_quote() {
         let read = |realm: &str| {
             let document = serde_json::json!({"realm": realm}).to_string();
-            crate::config::parse::<Holder>(document.as_bytes())
+            crate::document::parse::<Holder>(document.as_bytes())
                 .map(|holder| holder.realm.as_str().to_owned())
                 .map_err(|error| error.to_string())
         };

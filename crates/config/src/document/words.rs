@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use serde::de::{Error, Expected, Unexpected};
 
-use crate::config::ConfigError;
-use crate::config::suggestion;
+use crate::ConfigError;
+use crate::suggestion;
 
 /// The longest part of a key that an error repeats, in characters.
 const MAX_KEY: usize = 64;

@@ -76,14 +76,14 @@ mod tests {
             ("inner", value(Kind::StructValue(inner))),
         ]);
         let json = r#"{"list": [1, 2000], "on": true, "text": "a", "inner": {"deep": "é"}}"#;
-        let read = |bytes: &[u8]| crate::config::parse::<Document>(bytes).unwrap();
+        let read = |bytes: &[u8]| crate::document::parse::<Document>(bytes).unwrap();
         assert_eq!(read(&outer.encode_to_vec()), read(json.as_bytes()));
     }
 
     #[test]
     fn errors_in_a_struct_name_the_place() {
         let outer = message(vec![("inner", value(Kind::StructValue(message(vec![("deep", value(Kind::NullValue(0)))]))))]);
-        let error = crate::config::parse::<Document>(&outer.encode_to_vec()).unwrap_err();
+        let error = crate::document::parse::<Document>(&outer.encode_to_vec()).unwrap_err();
         assert_eq!(error.path, "inner.deep");
     }
 

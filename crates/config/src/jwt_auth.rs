@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::config::jwt_rule::JwtRuleConfig;
-use crate::config::realm::Realm;
-use crate::config::rule::{DefaultAccess, RuleConfig};
+use crate::jwt_rule::JwtRuleConfig;
+use crate::realm::Realm;
+use crate::rule::{DefaultAccess, RuleConfig};
 
 /// Who may call, and how it is proven.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -69,11 +69,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::duration::DurationText;
-    use crate::config::rule::Access;
+    use crate::duration::DurationText;
+    use crate::rule::Access;
 
     fn parse(document: &str) -> Result<JwtAuthConfig, String> {
-        crate::config::parse(document.as_bytes()).map_err(|error| error.to_string())
+        JwtAuthConfig::parse(document.as_bytes()).map_err(|error| error.to_string())
     }
 
     #[test]

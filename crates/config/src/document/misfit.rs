@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 use serde::de::{Error, Expected, Unexpected};
 
 use super::words::key_in_path;
-use crate::config::ConfigError;
+use crate::ConfigError;
 
 /// A [`ConfigError`] behind a pointer.
 #[derive(Debug)]
