@@ -35,9 +35,10 @@ layer() {
 }
 native=$(rustc -vV | sed -n 's/^host: //p')
 wasm=wasm32-wasip1
-pure=(portcullis-config)
+pure=(portcullis-config portcullis-signatures)
 for target in "$native" $wasm; do
     layer "$target" portcullis-config
+    layer "$target" portcullis-signatures
     layer "$target" portcullis-core "${pure[@]}"
 done
 layer $wasm portcullis-host portcullis-core "${pure[@]}"

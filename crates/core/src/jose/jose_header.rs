@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::algorithm::Algorithm;
+use super::Algorithm;
 use super::malformed::{Malformed, Part};
 use super::strict_json::{self, Strict};
 

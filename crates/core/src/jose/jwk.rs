@@ -5,14 +5,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_signatures::{
+    Algorithm, AlgorithmSet, Curve, EdwardsKey, EllipticKey, KeyError, Material, RsaKey, SecretKey, VerificationKey,
+};
 use serde_json::{Map, Value};
 
-use super::algorithm::{Algorithm, AlgorithmSet};
-use super::edwards_key::EdwardsKey;
-use super::elliptic_key::{Curve, EllipticKey};
-use super::rsa_key::RsaKey;
-use super::secret_key::SecretKey;
-use super::verification_key::{Material, VerificationKey};
 use crate::config::secret::MIN_SECRET_BYTES;
 
 /// Why a key of a key set is not used.
@@ -62,28 +59,38 @@ pub enum SkipReason {
     SecretTooShort,
 }
 
-impl VerificationKey {
-    /// Read a member of `keys`.
-    ///
-    /// # Errors
-    /// The reason why it cannot be used.
-    pub fn from_jwk(jwk: &Value) -> Result<Self, SkipReason> {
-        let jwk = jwk.as_object().ok_or(SkipReason::NotAnObject)?;
-        let id = key_id(jwk)?;
-        check_purpose(jwk)?;
-        let material = match jwk.get("kty").and_then(Value::as_str) {
-            Some("RSA") => RsaKey::new(&bytes(jwk, "n")?, &bytes(jwk, "e")?).map(Material::Rsa),
-            Some("EC") => elliptic(jwk),
-            Some("OKP") => edwards(jwk),
-            Some("oct") => secret(&bytes(jwk, "k")?),
-            _ => Err(SkipReason::TypeUnsupported),
-        }?;
-        let algorithms = match jwk.get("alg") {
-            None => material.algorithms(),
-            Some(named) => only(named.as_str().and_then(Algorithm::parse), &material)?,
-        };
-        Ok(Self { id, algorithms, material })
+impl From<KeyError> for SkipReason {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::TypeUnsupported => Self::TypeUnsupported,
+            KeyError::CurveUnsupported => Self::CurveUnsupported,
+            KeyError::ModulusSize => Self::ModulusSize,
+            KeyError::Exponent => Self::Exponent,
+            KeyError::NotAKey => Self::NotAKey,
+        }
     }
+}
+
+/// Read a member of `keys`.
+///
+/// # Errors
+/// The reason why it cannot be used.
+pub(super) fn read(jwk: &Value) -> Result<VerificationKey, SkipReason> {
+    let jwk = jwk.as_object().ok_or(SkipReason::NotAnObject)?;
+    let id = key_id(jwk)?;
+    check_purpose(jwk)?;
+    let material = match jwk.get("kty").and_then(Value::as_str) {
+        Some("RSA") => Material::Rsa(RsaKey::new(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?),
+        Some("EC") => elliptic(jwk)?,
+        Some("OKP") => edwards(jwk)?,
+        Some("oct") => secret(&bytes(jwk, "k")?)?,
+        _ => return Err(SkipReason::TypeUnsupported),
+    };
+    let algorithms = match jwk.get("alg") {
+        None => material.algorithms(),
+        Some(named) => only(named.as_str().and_then(Algorithm::parse), &material)?,
+    };
+    Ok(VerificationKey { id, algorithms, material })
 }
 
 /// The `kid` of a key.
@@ -123,14 +130,14 @@ fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, SkipReason> 
 fn elliptic(jwk: &Map<String, Value>) -> Result<Material, SkipReason> {
     let name = jwk.get("crv").and_then(Value::as_str);
     let curve = Curve::ALL.into_iter().find(|curve| name == Some(curve.as_str())).ok_or(SkipReason::CurveUnsupported)?;
-    EllipticKey::new(curve, &bytes(jwk, "x")?, &bytes(jwk, "y")?).map(|key| Material::Elliptic(curve, key))
+    Ok(Material::Elliptic(curve, EllipticKey::new(curve, &bytes(jwk, "x")?, &bytes(jwk, "y")?)?))
 }
 
 fn edwards(jwk: &Map<String, Value>) -> Result<Material, SkipReason> {
     if jwk.get("crv").is_none_or(|curve| curve != "Ed25519") {
         return Err(SkipReason::CurveUnsupported);
     }
-    EdwardsKey::new(&bytes(jwk, "x")?).map(Material::Edwards)
+    Ok(Material::Edwards(EdwardsKey::new(&bytes(jwk, "x")?)?))
 }
 
 /// A secret that cannot be guessed.
@@ -148,7 +155,7 @@ mod tests {
     use serde_json::json;
 
     fn served(jwk: &Value) -> Result<Vec<&'static str>, SkipReason> {
-        VerificationKey::from_jwk(jwk).map(|key| key.algorithms.iter().map(Algorithm::as_str).collect())
+        read(jwk).map(|key| key.algorithms.iter().map(Algorithm::as_str).collect())
     }
 
     fn with(jwk: &Value, member: &str, value: Value) -> Value {

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::algorithm::Algorithm;
+use super::Algorithm;
 use super::jose_header::JoseHeader;
 use super::malformed::{Malformed, Part};
 

@@ -4,15 +4,13 @@
 //! tried against other keys; one without needs exactly one key that fits); those of them that serve its algorithm; the one
 //! that signed it.
 
+use portcullis_signatures::{Algorithm, AlgorithmSet, Signatures, VerificationKey};
 use serde_json::Value;
 
-use super::algorithm::{Algorithm, AlgorithmSet};
 use super::jwk::{self, SkipReason};
 use super::jws::Jws;
-use super::signatures::Signatures;
 use super::strict_json;
 use super::token::{Token, Verified};
-use super::verification_key::VerificationKey;
 use crate::rejection::Rejection;
 
 /// The longest JWKS document that is read.
@@ -113,7 +111,7 @@ impl KeySet {
         }
         let (mut keys, mut skipped) = (Vec::new(), Vec::new());
         for (index, jwk) in jwks.iter().enumerate() {
-            match VerificationKey::from_jwk(jwk) {
+            match jwk::read(jwk) {
                 Ok(key) => keys.push(key),
                 Err(reason) => skipped.push(SkippedKey { index, reason }),
             }
@@ -192,7 +190,9 @@ impl KeySet {
             return Err(Rejection::AlgorithmNotAllowed);
         }
         self.check_candidates(jws)?;
-        if self.candidates(jws).any(|key| key.has_signed(jws, signatures)) { Ok(()) } else { Err(Rejection::SignatureInvalid) }
+        let (algorithm, text, signature) = (jws.algorithm(), jws.signed_text(), jws.signature());
+        let is_signed = self.candidates(jws).any(|key| key.has_signed(algorithm, text, signature, signatures));
+        if is_signed { Ok(()) } else { Err(Rejection::SignatureInvalid) }
     }
 
     /// The keys that bear the text's `kid`; all of them when it has none.

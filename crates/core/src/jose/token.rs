@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::algorithm::Algorithm;
+use super::Algorithm;
 use super::claims::Claims;
 use super::jws::Jws;
 use super::malformed::Malformed;

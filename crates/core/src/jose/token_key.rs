@@ -5,13 +5,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use portcullis_signatures::{Algorithm, Material, VerificationKey};
 use serde_json::Value;
 
-use super::algorithm::Algorithm;
 use super::jwk::{self, SkipReason};
 use super::key_set::{KeySet, KeySetError, MAX_DOCUMENT_BYTES};
-use super::verification_key::{Material, VerificationKey};
-use super::{spki, strict_json};
+use super::strict_json;
 
 /// How any PEM text begins (RFC 7468 section 2).
 const PEM: &str = "-----BEGIN ";
@@ -87,8 +86,8 @@ fn read_pem(text: &str) -> Result<Material, SkipReason> {
     let body: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
     let der = STANDARD.decode(body).map_err(|_| SkipReason::NotPem)?;
     match label {
-        "PUBLIC KEY" => spki::read(&der),
-        "RSA PUBLIC KEY" => spki::read_rsa(&der),
+        "PUBLIC KEY" => Ok(Material::from_spki(&der)?),
+        "RSA PUBLIC KEY" => Ok(Material::from_pkcs1(&der)?),
         _ if label.ends_with("PRIVATE KEY") => Err(SkipReason::Private),
         _ => Err(SkipReason::NotPem),
     }

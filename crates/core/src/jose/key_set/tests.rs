@@ -1,5 +1,5 @@
 use super::*;
-use crate::jose::algorithm::Algorithm;
+use crate::jose::Algorithm;
 use crate::jose::test_keys::{SECRET, TestKeys, authenticate, jwks, named, oct_jwk};
 use serde_json::json;
 

@@ -63,7 +63,7 @@ fn reads_pkcs1_and_holds_it_to_the_size_of_a_modulus() {
             modulus: pkcs1::UintRef::new(modulus).unwrap(),
             public_exponent: pkcs1::UintRef::new(&[1, 0, 1]).unwrap(),
         };
-        let der = ::spki::der::Encode::to_der(&key).unwrap();
+        let der = spki::der::Encode::to_der(&key).unwrap();
         format!("-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n", STANDARD.encode(der))
     };
     let ours = TestKeys::get().rsa_jwk();

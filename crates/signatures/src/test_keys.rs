@@ -1,5 +1,14 @@
 //! Keys for tests, generated once per run, and tokens signed with them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::must_use_candidate,
+    reason = "only tests are built with this, and a broken expectation ends a test"
+)]
+
 use std::sync::LazyLock;
 
 use base64::Engine;
@@ -8,7 +17,7 @@ use jwt_simple::prelude::*;
 use p521::ecdsa::signature::Signer;
 use serde_json::{Map, Value, json};
 
-use super::algorithm::Algorithm;
+use crate::algorithm::Algorithm;
 
 static KEYS: LazyLock<TestKeys> = LazyLock::new(|| TestKeys {
     rsa: RS256KeyPair::generate(2048).unwrap(),
@@ -19,9 +28,10 @@ static KEYS: LazyLock<TestKeys> = LazyLock::new(|| TestKeys {
 });
 
 /// A secret for tests; long enough for every hash.
-pub(crate) const SECRET: &[u8] = b"a secret for tests, as long as the longest hash: 64 bytes of it.";
+pub const SECRET: &[u8] = b"a secret for tests, as long as the longest hash: 64 bytes of it.";
 
-pub(crate) struct TestKeys {
+/// A key of each kind.
+pub struct TestKeys {
     rsa: RS256KeyPair,
     p256: ES256KeyPair,
     p384: ES384KeyPair,
@@ -37,12 +47,16 @@ fn p521_key() -> p521::ecdsa::SigningKey {
 }
 
 impl TestKeys {
-    pub(crate) fn get() -> &'static Self {
+    /// The keys of this run.
+    pub fn get() -> &'static Self {
         &KEYS
     }
 
     /// A token of the asymmetric algorithm.
-    pub(crate) fn sign(&self, algorithm: Algorithm, kid: Option<&str>, claims: &Value) -> String {
+    ///
+    /// # Panics
+    /// For a symmetric one.
+    pub fn sign(&self, algorithm: Algorithm, kid: Option<&str>, claims: &Value) -> String {
         if algorithm == Algorithm::Es512 {
             return self.sign_es512(kid, claims);
         }
@@ -81,40 +95,49 @@ impl TestKeys {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
     }
 
-    pub(crate) fn rsa_jwk(&self) -> Value {
+    /// The public RSA key as a JWK.
+    pub fn rsa_jwk(&self) -> Value {
         let key = self.rsa.public_key().to_components();
         json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(key.n), "e": URL_SAFE_NO_PAD.encode(key.e)})
     }
 
-    pub(crate) fn rsa_public_pem(&self) -> String {
+    /// The public RSA key as PEM.
+    pub fn rsa_public_pem(&self) -> String {
         self.rsa.public_key().to_pem().unwrap()
     }
 
-    pub(crate) fn rsa_public_der(&self) -> Vec<u8> {
+    /// The public RSA key as DER.
+    pub fn rsa_public_der(&self) -> Vec<u8> {
         self.rsa.public_key().to_der().unwrap()
     }
 
-    pub(crate) fn p256_jwk(&self) -> Value {
+    /// The public key on P-256 as a JWK.
+    pub fn p256_jwk(&self) -> Value {
         elliptic_jwk("P-256", &self.p256.public_key().public_key().to_bytes_uncompressed())
     }
 
-    pub(crate) fn p384_jwk(&self) -> Value {
+    /// The public key on P-384 as a JWK.
+    pub fn p384_jwk(&self) -> Value {
         elliptic_jwk("P-384", &self.p384.public_key().public_key().to_bytes_uncompressed())
     }
 
-    pub(crate) fn p521_jwk(&self) -> Value {
+    /// The public key on P-521 as a JWK.
+    pub fn p521_jwk(&self) -> Value {
         elliptic_jwk("P-521", self.p521.verifying_key().to_sec1_point(false).as_bytes())
     }
 
-    pub(crate) fn p256_public_pem(&self) -> String {
+    /// The public key on P-256 as PEM.
+    pub fn p256_public_pem(&self) -> String {
         self.p256.public_key().to_pem().unwrap()
     }
 
-    pub(crate) fn ed25519_public_pem(&self) -> String {
+    /// The public Ed25519 key as PEM.
+    pub fn ed25519_public_pem(&self) -> String {
         self.ed25519.public_key().to_pem()
     }
 
-    pub(crate) fn ed25519_jwk(&self) -> Value {
+    /// The public Ed25519 key as a JWK.
+    pub fn ed25519_jwk(&self) -> Value {
         json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(self.ed25519.public_key().to_bytes())})
     }
 }
@@ -130,23 +153,24 @@ fn elliptic_jwk(curve: &str, point: &[u8]) -> Value {
     json!({"kty": "EC", "crv": curve, "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
 }
 
-pub(crate) fn oct_jwk(secret: &[u8]) -> Value {
+/// A secret as a JWK.
+pub fn oct_jwk(secret: &[u8]) -> Value {
     json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret)})
 }
 
 /// The JWK with a `kid`.
-pub(crate) fn named(mut jwk: Value, kid: &str) -> Value {
+pub fn named(mut jwk: Value, kid: &str) -> Value {
     jwk["kid"] = kid.into();
     jwk
 }
 
 /// A JWKS document.
-pub(crate) fn jwks(keys: &[Value]) -> Vec<u8> {
+pub fn jwks(keys: &[Value]) -> Vec<u8> {
     json!({"keys": keys}).to_string().into_bytes()
 }
 
 /// A token with exactly this header and these claims, authenticated by a secret.
-pub(crate) fn authenticate(algorithm: Algorithm, secret: &[u8], header: &str, claims: &str) -> String {
+pub fn authenticate(algorithm: Algorithm, secret: &[u8], header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let tag = match algorithm {
         Algorithm::Hs384 => HS384Key::from_bytes(secret).authentication_tag(signed.as_bytes()),

@@ -6,19 +6,22 @@
 use p256::ecdsa::signature::Verifier;
 use p256::elliptic_curve::point::AffineCoordinates;
 
-use super::algorithm::Algorithm;
-use super::ecdsa_der::EcdsaDer;
-use super::jwk::SkipReason;
-use super::spki;
+use crate::algorithm::Algorithm;
+use crate::ecdsa_der::EcdsaDer;
+use crate::key_error::KeyError;
+use crate::spki;
 
 /// The first byte of an uncompressed point (SEC 1 section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
 
 /// A curve with an algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Curve {
+pub enum Curve {
+    /// NIST P-256.
     P256,
+    /// NIST P-384.
     P384,
+    /// NIST P-521.
     P521,
 }
 
@@ -27,6 +30,7 @@ impl Curve {
     pub const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
 
     /// Its `crv`.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
@@ -36,7 +40,7 @@ impl Curve {
     }
 
     /// The one algorithm that its keys serve.
-    pub const fn algorithm(self) -> Algorithm {
+    pub(crate) const fn algorithm(self) -> Algorithm {
         match self {
             Self::P256 => Algorithm::Es256,
             Self::P384 => Algorithm::Es384,
@@ -45,7 +49,7 @@ impl Curve {
     }
 
     /// The length of a coordinate, and of each half of a signature, in bytes.
-    pub const fn size(self) -> usize {
+    pub(crate) const fn size(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
@@ -56,7 +60,7 @@ impl Curve {
 
 /// An ECDSA public key.
 #[derive(Debug)]
-pub(super) struct EllipticKey {
+pub struct EllipticKey {
     point: Point,
     spki: Vec<u8>,
 }
@@ -69,7 +73,7 @@ enum Point {
 }
 
 /// A signature whose numbers are in range.
-pub(super) enum Signature {
+pub(crate) enum Signature {
     P256(p256::ecdsa::Signature),
     P384(p384::ecdsa::Signature),
     P521(p521::ecdsa::Signature),
@@ -77,7 +81,10 @@ pub(super) enum Signature {
 
 impl EllipticKey {
     /// The key with these coordinates, each of exactly the curve's length (RFC 7518 section 6.2.1).
-    pub fn new(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, SkipReason> {
+    ///
+    /// # Errors
+    /// [`KeyError`], when they make no key that verifies here.
+    pub fn new(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
         // From coordinates and not from an encoded point, which may be a compressed one: that would bring square roots along.
         macro_rules! on {
             ($curve:ident) => {{
@@ -91,29 +98,29 @@ impl EllipticKey {
             Curve::P384 => on!(p384).map(Point::P384),
             Curve::P521 => on!(p521).map(Point::P521),
         };
-        let point = point.ok_or(SkipReason::NotAKey)?;
-        let spki = spki::of_point(curve, &[&[UNCOMPRESSED], x, y].concat()).ok_or(SkipReason::NotAKey)?;
+        let point = point.ok_or(KeyError::NotAKey)?;
+        let spki = spki::of_point(curve, &[&[UNCOMPRESSED], x, y].concat()).ok_or(KeyError::NotAKey)?;
         Ok(Self { point, spki })
     }
 
     /// The key with this uncompressed point (SEC 1 section 2.3.3).
-    pub fn from_point(curve: Curve, bytes: &[u8]) -> Result<Self, SkipReason> {
+    pub(crate) fn from_point(curve: Curve, bytes: &[u8]) -> Result<Self, KeyError> {
         match bytes.split_first() {
             Some((&UNCOMPRESSED, coordinates)) => {
-                let (x, y) = coordinates.split_at_checked(curve.size()).ok_or(SkipReason::NotAKey)?;
+                let (x, y) = coordinates.split_at_checked(curve.size()).ok_or(KeyError::NotAKey)?;
                 Self::new(curve, x, y)
             }
-            _ => Err(SkipReason::NotAKey),
+            _ => Err(KeyError::NotAKey),
         }
     }
 
     /// The key as a DER SubjectPublicKeyInfo.
-    pub fn spki(&self) -> &[u8] {
+    pub(crate) fn spki(&self) -> &[u8] {
         &self.spki
     }
 
     /// The signature in these bytes; `None` when its length or one of its numbers is out of range.
-    pub fn signature(&self, bytes: &[u8]) -> Option<Signature> {
+    pub(crate) fn signature(&self, bytes: &[u8]) -> Option<Signature> {
         match &self.point {
             Point::P256(_) => p256::ecdsa::Signature::from_slice(bytes).ok().map(Signature::P256),
             Point::P384(_) => p384::ecdsa::Signature::from_slice(bytes).ok().map(Signature::P384),
@@ -122,7 +129,7 @@ impl EllipticKey {
     }
 
     /// Whether this is the key's signature of a text.
-    pub fn verifies(&self, text: &[u8], signature: &Signature) -> bool {
+    pub(crate) fn verifies(&self, text: &[u8], signature: &Signature) -> bool {
         match (&self.point, signature) {
             (Point::P256(key), Signature::P256(signature)) => key.verify(text, signature).is_ok(),
             (Point::P384(key), Signature::P384(signature)) => key.verify(text, signature).is_ok(),

@@ -9,7 +9,7 @@ const ONE_LENGTH_BYTE: u8 = 0x81;
 
 /// An ECDSA signature as DER.
 #[derive(Debug)]
-pub(super) struct EcdsaDer {
+pub(crate) struct EcdsaDer {
     bytes: [u8; MAX_BYTES],
     length: usize,
 }

@@ -1,17 +1,18 @@
 //! A key, the algorithms that it serves, and whether it signed a text.
 
-use super::algorithm::{Algorithm, AlgorithmSet};
-use super::edwards_key::EdwardsKey;
-use super::elliptic_key::{Curve, EllipticKey};
-use super::jws::Jws;
-use super::rsa_key::RsaKey;
-use super::secret_key::SecretKey;
-use super::signatures::Signatures;
+use crate::algorithm::{Algorithm, AlgorithmSet};
+use crate::edwards_key::EdwardsKey;
+use crate::elliptic_key::{Curve, EllipticKey};
+use crate::key_error::KeyError;
+use crate::rsa_key::RsaKey;
+use crate::secret_key::SecretKey;
+use crate::signatures::Signatures;
+use crate::spki;
 
 /// A key of an issuer. It serves only the algorithms that it was published for, so that a token can never choose how a key is
 /// used (RFC 8725 section 3.1).
 #[derive(Debug)]
-pub(super) struct VerificationKey {
+pub struct VerificationKey {
     /// Its `kid`.
     pub id: Option<String>,
     /// The algorithms that it serves; never empty, and all of them fit its material.
@@ -22,15 +23,36 @@ pub(super) struct VerificationKey {
 
 /// The numbers of a key.
 #[derive(Debug)]
-pub(super) enum Material {
+pub enum Material {
+    /// An RSA public key.
     Rsa(RsaKey),
+    /// An ECDSA public key and its curve.
     Elliptic(Curve, EllipticKey),
+    /// An Ed25519 public key.
     Edwards(EdwardsKey),
+    /// A shared secret.
     Secret(Box<SecretKey>),
 }
 
 impl Material {
+    /// The key in a DER SubjectPublicKeyInfo (RFC 5280 section 4.1).
+    ///
+    /// # Errors
+    /// [`KeyError`], when it holds no key that verifies here.
+    pub fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        spki::read(der)
+    }
+
+    /// The key in a DER RSAPublicKey (RFC 8017 appendix A.1.1).
+    ///
+    /// # Errors
+    /// [`KeyError`], when it holds no key that verifies here.
+    pub fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+        spki::read_rsa(der)
+    }
+
     /// The algorithms that a key of this kind can serve.
+    #[must_use]
     pub fn algorithms(&self) -> AlgorithmSet {
         match self {
             Self::Rsa(_) => Algorithm::RSA.into_iter().collect(),
@@ -46,8 +68,8 @@ impl VerificationKey {
     ///
     /// What can be told from a signature's length and range is told first; then the proxy is asked, where it can be; then, where
     /// it cannot or gives no answer, the module verifies.
-    pub fn has_signed(&self, jws: &Jws<'_>, signatures: &Signatures) -> bool {
-        let (algorithm, text, signature) = (jws.algorithm(), jws.signed_text(), jws.signature());
+    #[must_use]
+    pub fn has_signed(&self, algorithm: Algorithm, text: &[u8], signature: &[u8], signatures: &Signatures) -> bool {
         if !self.algorithms.contains(algorithm) {
             return false;
         }

@@ -5,11 +5,11 @@ use spki::der::asn1::{BitStringRef, Null};
 use spki::der::{Decode, Encode};
 use spki::{AlgorithmIdentifierRef, ObjectIdentifier, SubjectPublicKeyInfoRef};
 
-use super::edwards_key::EdwardsKey;
-use super::elliptic_key::{Curve, EllipticKey};
-use super::jwk::SkipReason;
-use super::rsa_key::RsaKey;
-use super::verification_key::Material;
+use crate::edwards_key::EdwardsKey;
+use crate::elliptic_key::{Curve, EllipticKey};
+use crate::key_error::KeyError;
+use crate::rsa_key::RsaKey;
+use crate::verification_key::Material;
 
 /// `rsaEncryption` (RFC 8017 appendix A.1).
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -28,14 +28,14 @@ const fn name_of(curve: Curve) -> ObjectIdentifier {
 }
 
 /// An RSA key with these big-endian numbers.
-pub(super) fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn of_rsa(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
     let modulus = UintRef::new(modulus).ok()?;
     let key = RsaPublicKeyRef { modulus, public_exponent: UintRef::new(exponent).ok()? }.to_der().ok()?;
     encode(AlgorithmIdentifierRef { oid: RSA, parameters: Some(Null.into()) }, &key)
 }
 
 /// An ECDSA key with this uncompressed point.
-pub(super) fn of_point(curve: Curve, point: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn of_point(curve: Curve, point: &[u8]) -> Option<Vec<u8>> {
     encode(AlgorithmIdentifierRef { oid: ELLIPTIC, parameters: Some((&name_of(curve)).into()) }, point)
 }
 
@@ -44,9 +44,9 @@ fn encode(algorithm: AlgorithmIdentifierRef<'_>, key: &[u8]) -> Option<Vec<u8>> 
 }
 
 /// The key in a SubjectPublicKeyInfo.
-pub(super) fn read(der: &[u8]) -> Result<Material, SkipReason> {
-    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| SkipReason::NotAKey)?;
-    let key = spki.subject_public_key.as_bytes().ok_or(SkipReason::NotAKey)?;
+pub(crate) fn read(der: &[u8]) -> Result<Material, KeyError> {
+    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::NotAKey)?;
+    let key = spki.subject_public_key.as_bytes().ok_or(KeyError::NotAKey)?;
     if spki.algorithm.oid == RSA {
         return read_rsa(key);
     }
@@ -54,15 +54,15 @@ pub(super) fn read(der: &[u8]) -> Result<Material, SkipReason> {
         return EdwardsKey::new(key).map(Material::Edwards);
     }
     if spki.algorithm.oid != ELLIPTIC {
-        return Err(SkipReason::TypeUnsupported);
+        return Err(KeyError::TypeUnsupported);
     }
-    let name = spki.algorithm.parameters_oid().map_err(|_| SkipReason::CurveUnsupported)?;
-    let curve = Curve::ALL.into_iter().find(|curve| name_of(*curve) == name).ok_or(SkipReason::CurveUnsupported)?;
+    let name = spki.algorithm.parameters_oid().map_err(|_| KeyError::CurveUnsupported)?;
+    let curve = Curve::ALL.into_iter().find(|curve| name_of(*curve) == name).ok_or(KeyError::CurveUnsupported)?;
     EllipticKey::from_point(curve, key).map(|key| Material::Elliptic(curve, key))
 }
 
 /// The key in an RSAPublicKey.
-pub(super) fn read_rsa(der: &[u8]) -> Result<Material, SkipReason> {
-    let key = RsaPublicKeyRef::from_der(der).map_err(|_| SkipReason::NotAKey)?;
+pub(crate) fn read_rsa(der: &[u8]) -> Result<Material, KeyError> {
+    let key = RsaPublicKeyRef::from_der(der).map_err(|_| KeyError::NotAKey)?;
     RsaKey::new(key.modulus.as_bytes(), key.public_exponent.as_bytes()).map(Material::Rsa)
 }

@@ -4,9 +4,9 @@
 //! two of each kind; `openssl pkey -pubout -outform DER` (`.spki`, and `.other.spki` of the second, which signed nothing);
 //! `printf TEXT | openssl dgst -sha256|-sha384|-sha512 -sign` (`.signature`).
 
-use super::algorithm::Algorithm;
-use super::hash::Hash;
-use super::signatures::NativeSignatures;
+use crate::algorithm::Algorithm;
+use crate::hash::Hash;
+use crate::signatures::NativeSignatures;
 
 const TEXT: &[u8] = b"Portcullis asks a proxy whether it verifies signatures.";
 
@@ -39,12 +39,12 @@ static ANSWERS: [KnownAnswer; 6] = [
 ];
 
 /// The algorithms that a proxy may be trusted with.
-pub(super) fn algorithms() -> impl Iterator<Item = Algorithm> {
+pub(crate) fn algorithms() -> impl Iterator<Item = Algorithm> {
     ANSWERS.iter().map(|answer| answer.algorithm)
 }
 
 /// The algorithms of which the proxy says yes to what is right, and no to another text, signature, key and hash.
-pub(super) fn right_answers(proxy: &dyn NativeSignatures) -> impl Iterator<Item = Algorithm> {
+pub(crate) fn right_answers(proxy: &dyn NativeSignatures) -> impl Iterator<Item = Algorithm> {
     ANSWERS.iter().filter(move |answer| answer.is_known_to(proxy)).map(|answer| answer.algorithm)
 }
 
@@ -69,6 +69,6 @@ impl KnownAnswer {
 
 /// Whether this is one of the signatures, whoever signed it.
 #[cfg(test)]
-pub(super) fn holds(signature: &[u8], text: &[u8]) -> bool {
+pub(crate) fn holds(signature: &[u8], text: &[u8]) -> bool {
     text == TEXT && ANSWERS.iter().any(|answer| answer.signature == signature)
 }

@@ -7,9 +7,9 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::algorithm::{Algorithm, AlgorithmSet};
-use super::hash::Hash;
-use super::known_answers;
+use crate::algorithm::{Algorithm, AlgorithmSet};
+use crate::hash::Hash;
+use crate::known_answers;
 
 /// A proxy that offers to verify signatures.
 pub trait NativeSignatures {
@@ -61,7 +61,7 @@ impl Signatures {
     }
 
     /// What the proxy says of a signature; `None` where it is not asked or does not say.
-    pub(super) fn ask_proxy(&self, algorithm: Algorithm, key: &[u8], signature: &[u8], text: &[u8]) -> Option<bool> {
+    pub(crate) fn ask_proxy(&self, algorithm: Algorithm, key: &[u8], signature: &[u8], text: &[u8]) -> Option<bool> {
         if !self.trusted.contains(algorithm) {
             return None;
         }

@@ -5,23 +5,26 @@
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::jwk::SkipReason;
+use crate::key_error::KeyError;
 
 /// An Ed25519 public key.
 #[derive(Debug)]
-pub(super) struct EdwardsKey(VerifyingKey);
+pub struct EdwardsKey(VerifyingKey);
 
 impl EdwardsKey {
     /// The key with this encoding (RFC 8032 section 5.1.5).
-    pub fn new(bytes: &[u8]) -> Result<Self, SkipReason> {
-        let bytes = bytes.try_into().map_err(|_| SkipReason::NotAKey)?;
-        let key = VerifyingKey::from_bytes(bytes).map_err(|_| SkipReason::NotAKey)?;
+    ///
+    /// # Errors
+    /// [`KeyError::NotAKey`].
+    pub fn new(bytes: &[u8]) -> Result<Self, KeyError> {
+        let bytes = bytes.try_into().map_err(|_| KeyError::NotAKey)?;
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NotAKey)?;
         let is_canonical = key.to_edwards().compress().as_bytes() == bytes;
-        if key.is_weak() || !is_canonical { Err(SkipReason::NotAKey) } else { Ok(Self(key)) }
+        if key.is_weak() || !is_canonical { Err(KeyError::NotAKey) } else { Ok(Self(key)) }
     }
 
     /// Whether this is the key's signature of a text.
-    pub fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_ok_and(|signature| self.0.verify_strict(text, &signature).is_ok())
     }
 }

@@ -8,16 +8,16 @@ use std::fmt;
 use rsa::{BoxedUint, PublicKey};
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::algorithm::Algorithm;
-use super::jwk::SkipReason;
-use super::spki;
+use crate::algorithm::Algorithm;
+use crate::key_error::KeyError;
+use crate::spki;
 
 const MIN_BITS: usize = 2048;
 const MAX_BITS: usize = 4096;
 const EXPONENT: &[u8] = &[1, 0, 1];
 
 /// An RSA public key.
-pub(super) struct RsaKey {
+pub struct RsaKey {
     key: PublicKey,
     /// The length of its modulus, and so of its signatures, in bytes.
     size: usize,
@@ -26,32 +26,35 @@ pub(super) struct RsaKey {
 
 impl RsaKey {
     /// The key with these big-endian numbers, with or without leading zeros.
-    pub fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, SkipReason> {
+    ///
+    /// # Errors
+    /// [`KeyError`], when they make no key that verifies here.
+    pub fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
         let (modulus, exponent) = (without_leading_zeros(modulus), without_leading_zeros(exponent));
         if !(MIN_BITS..=MAX_BITS).contains(&bit_length(modulus)) {
-            return Err(SkipReason::ModulusSize);
+            return Err(KeyError::ModulusSize);
         }
         if exponent != EXPONENT {
-            return Err(SkipReason::Exponent);
+            return Err(KeyError::Exponent);
         }
         let (n, e) = (BoxedUint::from_be_slice_vartime(modulus), BoxedUint::from_be_slice_vartime(exponent));
-        let key = PublicKey::new_with_size_limits(n, e, MIN_BITS..=MAX_BITS).map_err(|_| SkipReason::NotAKey)?;
-        let spki = spki::of_rsa(modulus, exponent).ok_or(SkipReason::NotAKey)?;
+        let key = PublicKey::new_with_size_limits(n, e, MIN_BITS..=MAX_BITS).map_err(|_| KeyError::NotAKey)?;
+        let spki = spki::of_rsa(modulus, exponent).ok_or(KeyError::NotAKey)?;
         Ok(Self { key, size: modulus.len(), spki })
     }
 
     /// Whether this can be a signature of the key: one has exactly the length of the modulus (RFC 8017 section 8).
-    pub const fn fits(&self, signature: &[u8]) -> bool {
+    pub(crate) const fn fits(&self, signature: &[u8]) -> bool {
         signature.len() == self.size
     }
 
     /// The key as a DER SubjectPublicKeyInfo.
-    pub fn spki(&self) -> &[u8] {
+    pub(crate) fn spki(&self) -> &[u8] {
         &self.spki
     }
 
     /// Whether this is the key's signature of a text. With PSS the salt is as long as the hash (RFC 7518 section 3.5).
-    pub fn verifies(&self, algorithm: Algorithm, text: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, algorithm: Algorithm, text: &[u8], signature: &[u8]) -> bool {
         self.fits(signature)
             && match algorithm {
                 Algorithm::Rs256 => self.key.pkcs1v15_verify::<Sha256>(text, signature).is_ok(),

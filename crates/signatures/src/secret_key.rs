@@ -5,10 +5,10 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Sha256, Sha384, Sha512};
 
-use super::algorithm::Algorithm;
+use crate::algorithm::Algorithm;
 
 /// A shared secret, as the state in which each hash begins.
-pub(super) struct SecretKey {
+pub struct SecretKey {
     sha256: Hmac<Sha256>,
     sha384: Hmac<Sha384>,
     sha512: Hmac<Sha512>,
@@ -16,6 +16,7 @@ pub(super) struct SecretKey {
 
 impl SecretKey {
     /// The secret with these bytes; `None` only where a hash takes no key of that length, which none does.
+    #[must_use]
     pub fn new(secret: &[u8]) -> Option<Self> {
         Some(Self {
             sha256: Hmac::new_from_slice(secret).ok()?,
@@ -25,7 +26,7 @@ impl SecretKey {
     }
 
     /// Whether this is the secret's keyed hash of a text, in full; compared in constant time.
-    pub fn verifies(&self, algorithm: Algorithm, text: &[u8], tag: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, algorithm: Algorithm, text: &[u8], tag: &[u8]) -> bool {
         match algorithm {
             Algorithm::Hs256 => self.sha256.clone().chain_update(text).verify_slice(tag).is_ok(),
             Algorithm::Hs384 => self.sha384.clone().chain_update(text).verify_slice(tag).is_ok(),

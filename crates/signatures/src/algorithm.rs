@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::hash::Hash;
+use crate::hash::Hash;
 
 /// A signature algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,9 +53,9 @@ impl Algorithm {
         Self::EdDsa,
     ];
     /// Those that an RSA key can serve.
-    pub(super) const RSA: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
+    pub(crate) const RSA: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
     /// Those that a secret can serve.
-    pub(super) const SECRET: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
+    pub(crate) const SECRET: [Self; 3] = [Self::Hs256, Self::Hs384, Self::Hs512];
 
     /// The algorithm with this `alg` name; names are compared exactly (RFC 7515 section 4.1.1).
     #[must_use]
