@@ -7,6 +7,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
 /// A JSON value.
+#[cfg_attr(test, derive(Clone, Debug, PartialEq))]
 pub(super) enum Node {
     Null,
     Boolean(bool),
