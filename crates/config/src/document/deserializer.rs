@@ -3,9 +3,7 @@
 //! What is here exists once for each type of the configuration, so it leaves what does not depend on the type to functions that
 //! are there only once.
 
-use std::collections::BTreeSet;
-
-use serde::de::value::StringDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Number;
@@ -50,9 +48,10 @@ fn visit_object<'de, V: Visitor<'de>>(object: Vec<(String, Node)>, visitor: V) -
 
 #[inline(never)]
 fn refuse_repetition(object: &[(String, Node)]) -> Result<(), Misfit> {
-    let mut seen = BTreeSet::new();
-    match object.iter().find(|(key, _)| !seen.insert(key.as_str())) {
-        Some((key, _)) => Err(ConfigError::new(key_in_path(key), "is given twice").into()),
+    let is_given_before =
+        |(place, (key, _)): &(usize, &(String, Node))| object.iter().take(*place).any(|(before, _)| before == key);
+    match object.iter().enumerate().find(is_given_before) {
+        Some((_, (key, _))) => Err(ConfigError::new(key_in_path(key), "is given twice").into()),
         None => Ok(()),
     }
 }
@@ -204,8 +203,8 @@ impl<'de> MapAccess<'de> for Entries {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
         let Some((key, node)) = self.nodes.next() else { return Ok(None) };
-        let name: StringDeserializer<Misfit> = key.clone().into_deserializer();
-        self.value = Some((key, node));
+        let (key, _) = self.value.insert((key, node));
+        let name: StrDeserializer<'_, Misfit> = key.as_str().into_deserializer();
         seed.deserialize(name).map(Some)
     }
 
