@@ -68,8 +68,8 @@ impl Callers {
     /// Nobody known yet; the keyrings stand in the order of the issuers.
     pub fn new(keyrings: Vec<Keyring>) -> Self {
         Self {
+            reports: KeyReports::new(keyrings.len()),
             keyrings,
-            reports: KeyReports::default(),
             signatures: Signatures::in_module(),
             inject: None,
             verified: VerifiedTokens::new(CACHE_LIMITS),

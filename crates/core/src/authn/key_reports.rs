@@ -3,8 +3,6 @@
 //! Labels come from the configuration only. A gauge is written when what it shows changed here, and every worker that has the
 //! same keys writes the same value; a worker that has nothing yet writes nothing. A fetch is counted by the worker that made it.
 
-use std::collections::BTreeMap;
-
 use crate::keyring::{FetchError, Keyring, Refreshed, State};
 use crate::metrics::SeriesName;
 use crate::stage::{LogLevel, Message, MetricId, MetricKind, Observer};
@@ -28,28 +26,35 @@ pub const OUTCOMES: [(&str, &str); 5] = [
 ];
 
 /// The reports of all keyrings, in their order.
-#[derive(Debug, Default)]
-pub(super) struct KeyReports {
-    reports: BTreeMap<usize, Report>,
-    ids: BTreeMap<Box<str>, Option<MetricId>>,
-    name: SeriesName,
-}
+#[derive(Debug)]
+pub(super) struct KeyReports(Vec<Report>);
 
 #[derive(Debug, Default)]
 struct Report {
     /// Why the last fetch failed.
     error: Option<FetchError>,
     failures: u32,
-    /// The fetches that are not counted yet, by the place of their outcome.
-    outcomes: BTreeMap<usize, u64>,
+    /// The fetches that are not counted yet and their counter, by the place of their outcome.
+    outcomes: [(u64, Metric); OUTCOMES.len()],
     /// What the gauges show.
     shown: State,
+    gauges: [Metric; 3],
 }
 
+/// A metric of one issuer, with its handle once it is defined: `None` where the proxy refused. Each is defined once, for the
+/// proxy never forgets one.
+#[derive(Debug, Default)]
+struct Metric(Option<Option<MetricId>>);
+
 impl KeyReports {
+    /// Reports of so many keyrings, of which nothing is known yet.
+    pub fn new(keyrings: usize) -> Self {
+        Self(std::iter::repeat_with(Report::default).take(keyrings).collect())
+    }
+
     /// Takes what became of a fetch; what the operator should know.
     pub fn fetched(&mut self, keyring: usize, label: &str, result: Result<Refreshed, FetchError>) -> Option<Message> {
-        let report = self.reports.entry(keyring).or_default();
+        let report = self.0.get_mut(keyring)?;
         let outcome = match &result {
             Ok(_) => 0,
             Err(FetchError::NotSent) => 1,
@@ -57,8 +62,9 @@ impl KeyReports {
             Err(FetchError::Status(_)) => 3,
             Err(_) => 4,
         };
-        let count = report.outcomes.entry(outcome).or_default();
-        *count = count.saturating_add(1);
+        if let Some((count, _)) = report.outcomes.get_mut(outcome) {
+            *count = count.saturating_add(1);
+        }
         match result {
             // The keys themselves are still to come.
             Ok(Refreshed::Located) => None,
@@ -83,20 +89,20 @@ impl KeyReports {
 
     /// Writes the metrics that changed.
     pub fn show<'a>(&mut self, keyrings: impl Iterator<Item = (&'a str, &'a Keyring)>, observer: &mut dyn Observer) {
-        for (index, (label, keyring)) in keyrings.enumerate() {
+        for (report, (label, keyring)) in self.0.iter_mut().zip(keyrings) {
             let Some(state) = keyring.state() else { continue };
-            let report = self.reports.entry(index).or_default();
             let shown = std::mem::replace(&mut report.shown, state);
-            for (place, count) in std::mem::take(&mut report.outcomes) {
-                let outcome = OUTCOMES.get(place).map_or("", |(outcome, _)| *outcome);
-                if let Some(id) =
-                    self.metric(MetricKind::Counter, FETCHES_TOTAL, &[("issuer", label), ("outcome", outcome)], observer)
+            for ((count, counter), (outcome, _)) in report.outcomes.iter_mut().zip(OUTCOMES) {
+                let count = std::mem::take(count);
+                if count > 0
+                    && let Some(id) =
+                        counter.id(MetricKind::Counter, FETCHES_TOTAL, &[("issuer", label), ("outcome", outcome)], observer)
                 {
                     observer.increment(id, count);
                 }
             }
             let succeeded = state.succeeded.map_or(0, crate::time::UnixTime::as_secs);
-            let gauges = [
+            let values = [
                 (LAST_SUCCESS, state.succeeded != shown.succeeded, succeeded),
                 (FAILURES, state.failures != shown.failures || state.succeeded != shown.succeeded, u64::from(state.failures)),
                 (
@@ -105,29 +111,22 @@ impl KeyReports {
                     u64::try_from(state.keys).unwrap_or(u64::MAX),
                 ),
             ];
-            for (family, is_new, value) in gauges {
-                if is_new && let Some(id) = self.metric(MetricKind::Gauge, family, &[("issuer", label)], observer) {
+            for (gauge, (family, is_new, value)) in report.gauges.iter_mut().zip(values) {
+                if is_new && let Some(id) = gauge.id(MetricKind::Gauge, family, &[("issuer", label)], observer) {
                     observer.record(id, value);
                 }
             }
         }
     }
+}
 
-    /// The handle of a metric. Each is defined once, for the proxy never forgets one.
-    fn metric(
-        &mut self,
-        kind: MetricKind,
-        family: &str,
-        labels: &[(&str, &str)],
-        observer: &mut dyn Observer,
-    ) -> Option<MetricId> {
-        self.name.write_pairs(family, labels.iter().copied());
-        if let Some(known) = self.ids.get(self.name.as_str()) {
-            return *known;
-        }
-        let id = observer.define_metric(kind, self.name.as_str());
-        self.ids.insert(self.name.as_str().into(), id);
-        id
+impl Metric {
+    fn id(&mut self, kind: MetricKind, family: &str, labels: &[(&str, &str)], observer: &mut dyn Observer) -> Option<MetricId> {
+        *self.0.get_or_insert_with(|| {
+            let mut name = SeriesName::default();
+            name.write_pairs(family, labels.iter().copied());
+            observer.define_metric(kind, name.as_str())
+        })
     }
 }
 
@@ -141,7 +140,7 @@ mod tests {
 
     #[test]
     fn says_once_what_changed() {
-        let mut reports = KeyReports::default();
+        let mut reports = KeyReports::new(1);
         for (result, expected) in [
             (Ok(Refreshed::Located), None),
             (Ok(Refreshed::Changed), Some("keys of uaa fetched")),

@@ -20,7 +20,7 @@ use crate::stage::FetchId;
 pub struct Policy {
     /// One for each entry, and for each tenant of an entry that has some.
     pub(super) issuers: Vec<Issuer>,
-    by_issuer: BTreeMap<String, usize>,
+    by_issuer: BTreeMap<Rc<str>, usize>,
     /// The one for tokens that have no `iss`.
     without_issuer: Option<usize>,
     pub(super) sources: Vec<Source>,
@@ -46,7 +46,7 @@ impl Policy {
         let (mut issuers, mut keyrings): (Vec<Issuer>, Vec<Keyring>) = (Vec::new(), Vec::new());
         let mut entries: Vec<usize> = Vec::new();
         let mut names: Vec<Rc<str>> = Vec::new();
-        let mut by_issuer: BTreeMap<String, usize> = BTreeMap::new();
+        let mut by_issuer: BTreeMap<Rc<str>, usize> = BTreeMap::new();
         let mut without_issuer: Option<usize> = None;
         for (index, entry) in config.jwt_rules.iter().enumerate() {
             let path = format!("jwtRules[{index}]");
@@ -71,7 +71,7 @@ impl Policy {
                     issuer.label = label.into();
                 }
                 let other = match &issuer.issuer {
-                    Some(name) => by_issuer.insert(name.clone(), fetch.0),
+                    Some(name) => by_issuer.insert(name.as_str().into(), fetch.0),
                     None => without_issuer.replace(fetch.0),
                 };
                 if let Some(other) = other {

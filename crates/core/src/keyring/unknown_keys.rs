@@ -3,7 +3,7 @@
 //! Anybody can write any key id into a token, so whatever is kept is bounded, and an id that was just looked up in vain is not
 //! looked up again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::UnixTime;
@@ -21,37 +21,55 @@ const ABSENT_FOR: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct UnknownKeys {
     /// Those that a fetch under way is for.
-    sought: BTreeSet<Box<str>>,
-    /// Those that were looked up in vain, and until when that counts.
-    absent: BTreeMap<Box<str>, UnixTime>,
-    /// The same in the order in which they came.
+    sought: Vec<Box<str>>,
+    /// Those that were looked up in vain, in their order, and until when that counts.
+    absent: Vec<(Box<str>, UnixTime)>,
+    /// The same by when they came.
     order: VecDeque<Box<str>>,
 }
 
 impl UnknownKeys {
     /// Whether it makes no sense to look an id up.
     pub fn is_absent(&self, id: &str, now: UnixTime) -> bool {
-        id.len() > MAX_KEY_ID_BYTES || self.absent.get(id).is_some_and(|until| now < *until)
+        id.len() > MAX_KEY_ID_BYTES
+            || self.place_of(id).is_ok_and(|place| self.absent.get(place).is_some_and(|(_, until)| now < *until))
     }
 
     /// Let an id wait for the fetch under way; whether it may.
     pub fn seek(&mut self, id: &str) -> bool {
-        if !self.sought.contains(id) && self.sought.len() >= MAX_SOUGHT {
-            return false;
+        let is_sought = self.sought.iter().any(|sought| **sought == *id);
+        if !is_sought && self.sought.len() < MAX_SOUGHT {
+            self.sought.push(id.into());
+            return true;
         }
-        self.sought.insert(id.into());
-        true
+        is_sought
     }
 
     /// Remember that an id was looked up in vain.
     pub fn set_absent(&mut self, id: &str, now: UnixTime) {
-        if self.absent.insert(id.into(), now.saturating_add(ABSENT_FOR)).is_none() {
-            self.order.push_back(id.into());
+        let until = now.saturating_add(ABSENT_FOR);
+        match self.place_of(id) {
+            Ok(place) => {
+                if let Some(known) = self.absent.get_mut(place) {
+                    known.1 = until;
+                }
+            }
+            Err(place) => {
+                self.absent.insert(place, (id.into(), until));
+                self.order.push_back(id.into());
+            }
         }
         while self.absent.len() > MAX_ABSENT {
             let Some(oldest) = self.order.pop_front() else { break };
-            self.absent.remove(&oldest);
+            if let Ok(place) = self.place_of(&oldest) {
+                self.absent.remove(place);
+            }
         }
+    }
+
+    /// The place of an id that does not exist, or where it would stand.
+    fn place_of(&self, id: &str) -> Result<usize, usize> {
+        self.absent.binary_search_by(|(absent, _)| (**absent).cmp(id))
     }
 
     /// The fetch under way ended.

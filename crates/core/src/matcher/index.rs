@@ -14,18 +14,21 @@ use crate::request::Request;
 /// The places of matchers in a list, by what they look at.
 #[derive(Debug, Default)]
 pub struct Index {
-    routes: BTreeMap<String, Node>,
-    hosts: BTreeMap<String, Node>,
+    routes: Branches,
+    hosts: Branches,
     /// By the end of the host's name, which begins with a dot.
-    below: BTreeMap<String, Node>,
+    below: Branches,
     rest: Node,
 }
+
+/// By the bytes of a text. One kind of map serves all texts: each would be in a module as its own code.
+type Branches = BTreeMap<Box<[u8]>, Node>;
 
 /// A place in the tree: some segments have been read.
 #[derive(Debug, Default)]
 struct Node {
     /// By what the next segment stands for.
-    literals: BTreeMap<Vec<u8>, Node>,
+    literals: Branches,
     any: Option<Box<Node>>,
     /// Matchers whose path ends here.
     ends: Vec<usize>,
@@ -40,14 +43,14 @@ impl Index {
         let mut index = Self::default();
         for (place, matcher) in matchers.enumerate() {
             if let Some(routes) = &matcher.routes {
-                routes.iter().for_each(|route| index.routes.entry(route.clone()).or_default().add(matcher, place));
+                routes.iter().for_each(|route| branch(&mut index.routes, route.as_bytes()).add(matcher, place));
             } else if let Some(hosts) = &matcher.hosts {
                 for host in hosts {
                     let (group, name) = match host {
                         HostPattern::Exact(name) => (&mut index.hosts, name),
                         HostPattern::Below(suffix) => (&mut index.below, suffix),
                     };
-                    group.entry(name.clone()).or_default().add(matcher, place);
+                    branch(group, name.as_bytes()).add(matcher, place);
                 }
             } else {
                 index.rest.add(matcher, place);
@@ -60,7 +63,7 @@ impl Index {
     /// more than once. A host that cannot be read may be any.
     pub fn visit(&self, request: &Request, route_name: Option<&str>, path: Option<&str>, visit: &mut impl FnMut(usize)) {
         self.rest.visit_path(path, visit);
-        if let Some(node) = route_name.and_then(|route| self.routes.get(route)) {
+        if let Some(node) = route_name.and_then(|route| self.routes.get(route.as_bytes())) {
             node.visit_path(path, visit);
         }
         if self.hosts.is_empty() && self.below.is_empty() {
@@ -69,15 +72,20 @@ impl Index {
         let Some(host) = request.host() else {
             return self.hosts.values().chain(self.below.values()).for_each(|node| node.visit_path(path, visit));
         };
-        if let Some(node) = self.hosts.get(host) {
+        if let Some(node) = self.hosts.get(host.as_bytes()) {
             node.visit_path(path, visit);
         }
         for (dot, _) in host.match_indices('.') {
-            if let Some(node) = host.get(dot..).and_then(|suffix| self.below.get(suffix)) {
+            if let Some(node) = host.get(dot..).and_then(|suffix| self.below.get(suffix.as_bytes())) {
                 node.visit_path(path, visit);
             }
         }
     }
+}
+
+/// The branch for a text, which may be a new one.
+fn branch<'a>(branches: &'a mut Branches, text: &[u8]) -> &'a mut Node {
+    branches.entry(text.into()).or_default()
 }
 
 impl Node {
@@ -93,7 +101,7 @@ impl Node {
         // A trailing slash counts for nothing where a template matches broadly.
         for segment in template.segments_without_slash() {
             node = match segment {
-                Segment::Literal { decoded, .. } => node.literals.entry(decoded.clone()).or_default(),
+                Segment::Literal { decoded, .. } => branch(&mut node.literals, decoded),
                 Segment::Affix { .. } | Segment::Any | Segment::Parameter(_) => node.any.get_or_insert_default(),
             };
         }
@@ -113,7 +121,7 @@ impl Node {
         let Some(rest) = rest else { return self.ends.iter().copied().for_each(visit) };
         let (segment, rest) = rest.split_once('/').map_or((rest, None), |(segment, rest)| (segment, Some(rest)));
         let literal = if segment.contains('%') {
-            self.literals.get(&path::decode(segment.as_bytes()))
+            self.literals.get(&*path::decode(segment.as_bytes()))
         } else {
             self.literals.get(segment.as_bytes())
         };
