@@ -23,7 +23,6 @@ pub use name_set::NameSet;
 pub use policy::Policy;
 pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, TooLarge, render};
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use crate::config::auth_header::Forward;
@@ -76,8 +75,8 @@ impl Stage for AuthHeader {
         }
         let Some(identity) = self.identity(exchange).map(Rc::clone) else { return Verdict::Continue };
         let injected = match &identity.injected {
-            Some(ready) => ready.as_deref().map(Cow::Borrowed).map_err(|rejection| *rejection),
-            None => self.policy.injected(&identity.principal).map(|edits| Cow::Owned(edits.into_vec())),
+            Some(ready) => ready.clone(),
+            None => self.policy.injected(&identity.principal),
         };
         match injected {
             Ok(edits) => {

@@ -197,7 +197,7 @@ fn set_outputs(policy: &Policy, callers: &Present<'_>, edits: &mut HeaderEdits) 
     let (principal, _) = &callers.principal;
     for (caller, _) in &callers.others {
         let is_free = |edit: &&Edit| !policy.sets(principal.issuer, edit.name());
-        caller.outputs.iter().filter(is_free).for_each(|edit| edits.extend(std::slice::from_ref(edit)));
+        caller.outputs.iter().filter(is_free).for_each(|edit| edits.push(edit.clone()));
     }
     edits.extend(&principal.outputs);
 }

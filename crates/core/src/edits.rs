@@ -31,37 +31,94 @@ impl Edit {
 }
 
 /// The changes that the stages of one request ask for, in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeaderEdits(Vec<Edit>);
+#[derive(Debug, Clone, Default)]
+pub struct HeaderEdits(Vec<Asked>);
+
+/// What was asked for at once.
+#[derive(Debug, Clone)]
+enum Asked {
+    One(Edit),
+    /// What is asked for in many requests: it is shared, not copied.
+    Several(Rc<[Edit]>),
+}
+
+impl Asked {
+    fn edits(&self) -> &[Edit] {
+        match self {
+            Self::One(edit) => std::slice::from_ref(edit),
+            Self::Several(edits) => edits,
+        }
+    }
+}
+
+/// The same changes in the same order, however they were asked for.
+impl PartialEq for HeaderEdits {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for HeaderEdits {}
 
 impl HeaderEdits {
     /// Ask to remove every copy of a header.
     pub fn remove(&mut self, name: impl Into<Rc<str>>) {
-        self.0.push(Edit::Remove(name.into()));
+        self.push(Edit::Remove(name.into()));
     }
 
     /// Ask to replace every copy of a header.
     pub fn set(&mut self, name: impl Into<Rc<str>>, value: impl Into<Rc<str>>) {
-        self.0.push(Edit::Set(name.into(), value.into()));
+        self.push(Edit::Set(name.into(), value.into()));
     }
 
     /// Ask to add one more copy of a header.
     pub fn append(&mut self, name: impl Into<Rc<str>>, value: impl Into<Rc<str>>) {
-        self.0.push(Edit::Append(name.into(), value.into()));
+        self.push(Edit::Append(name.into(), value.into()));
+    }
+
+    /// Ask for one more change, after those that are here.
+    pub fn push(&mut self, edit: Edit) {
+        self.0.push(Asked::One(edit));
     }
 
     /// Ask for further changes, after those that are here.
-    pub fn extend(&mut self, later: &[Edit]) {
-        self.0.extend_from_slice(later);
+    pub fn extend(&mut self, later: &Rc<[Edit]>) {
+        if !later.is_empty() {
+            self.0.push(Asked::Several(Rc::clone(later)));
+        }
     }
 
     /// Ask for all changes of another collection, after those that are here.
     pub fn append_all(&mut self, mut later: Self) {
-        self.0.append(&mut later.0);
+        if self.0.is_empty() {
+            *self = later;
+        } else {
+            self.0.append(&mut later.0);
+        }
     }
 
     /// The changes in the order in which they are to be applied.
     pub fn iter(&self) -> impl Iterator<Item = &Edit> {
-        self.0.iter()
+        self.0.iter().flat_map(Asked::edits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_applied_in_the_order_in_which_they_were_asked_for() {
+        let shared: Rc<[Edit]> = [Edit::Remove("b".into()), Edit::Set("c".into(), "1".into())].into();
+        let (mut first, mut second) = (HeaderEdits::default(), HeaderEdits::default());
+        first.remove("a");
+        first.extend(&shared);
+        first.extend(&Rc::from([]));
+        second.append("d", "2");
+        second.append_all(HeaderEdits::default());
+        first.append_all(second);
+        let mut all = HeaderEdits::default();
+        all.append_all(first);
+        assert_eq!(all.iter().map(Edit::name).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
     }
 }

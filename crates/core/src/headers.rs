@@ -1,18 +1,11 @@
 //! The headers of a request as they came: bytes, in order, repeated ones kept apart.
 //!
-//! A snapshot owns one buffer and the places of names and values in it, so that a host can hand over what it copied out of
+//! A snapshot owns one buffer, laid out as a proxy hands over a header map ([`map`]), so that a host can give what it copied out of
 //! the proxy without another copy. Names compare without regard to ASCII case. Nothing here assumes UTF-8.
 
-use std::ops::Range;
+pub mod map;
 
-/// Where one header's name and value lie in the buffer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
-    /// The bytes of the name.
-    pub name: Range<usize>,
-    /// The bytes of the value.
-    pub value: Range<usize>,
-}
+use self::map::Pairs;
 
 /// A header that must be sent at most once was sent more often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,71 +16,87 @@ pub struct Repeated;
 #[derive(Debug, Clone, Default)]
 pub struct Headers {
     bytes: Vec<u8>,
-    spans: Vec<Span>,
-    noted: [Place; NOTED],
+    noted: [Place; Noted::ALL.len()],
 }
 
-/// How many headers are asked for in every request, most of them more than once: they are looked for once, all together.
-const NOTED: usize = 6;
-
-/// The number of such a header, and its name. Their lengths tell them apart.
-const fn noted(length: usize) -> Option<(usize, &'static str)> {
-    match length {
-        5 => Some((0, ":path")),
-        6 => Some((1, "cookie")),
-        7 => Some((2, ":method")),
-        10 => Some((3, ":authority")),
-        12 => Some((4, "x-request-id")),
-        13 => Some((5, "authorization")),
-        _ => None,
-    }
+/// The headers that are asked for in every request, most of them more than once: they are looked for once, all together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    Path,
+    Cookie,
+    Method,
+    Authority,
+    RequestId,
+    Authorization,
 }
 
-/// Where a header stands.
+/// Where the value of such a header stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Place {
     #[default]
     Nowhere,
-    At(usize),
+    /// From one byte of the buffer to another.
+    At(u32, u32),
     Repeated,
 }
 
-impl Headers {
-    /// A snapshot over a buffer; `None` when a span lies outside of it.
-    #[must_use]
-    pub fn from_spans(bytes: Vec<u8>, spans: Vec<Span>) -> Option<Self> {
-        let inside = |range: &Range<usize>| bytes.get(range.clone()).is_some();
-        let all_inside = spans.iter().all(|span| inside(&span.name) && inside(&span.value));
-        all_inside.then(|| Self { bytes, spans, noted: [Place::Nowhere; NOTED] }.with_places())
+impl Noted {
+    const ALL: [Self; 6] = [Self::Path, Self::Cookie, Self::Method, Self::Authority, Self::RequestId, Self::Authorization];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Path => ":path",
+            Self::Cookie => "cookie",
+            Self::Method => ":method",
+            Self::Authority => ":authority",
+            Self::RequestId => "x-request-id",
+            Self::Authorization => "authorization",
+        }
     }
 
-    fn with_places(mut self) -> Self {
-        for (index, span) in self.spans.iter().enumerate() {
-            if let Some((number, name)) = noted(span.name.len())
-                && self.bytes.get(span.name.clone()).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
-                && let Some(place) = self.noted.get_mut(number)
+    /// The one whose name has this length: no two are equally long.
+    const fn of_length(length: usize) -> Option<Self> {
+        match length {
+            5 => Some(Self::Path),
+            6 => Some(Self::Cookie),
+            7 => Some(Self::Method),
+            10 => Some(Self::Authority),
+            12 => Some(Self::RequestId),
+            13 => Some(Self::Authorization),
+            _ => None,
+        }
+    }
+}
+
+impl Headers {
+    /// A snapshot of a header map; `None` when it is malformed. No bytes at all are an empty map.
+    #[must_use]
+    pub fn decode(bytes: Vec<u8>) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::default());
+        }
+        let mut noted = [Place::Nowhere; Noted::ALL.len()];
+        let mut pairs = Pairs::of(&bytes)?;
+        while let Some((name, value)) = pairs.next() {
+            if let Some(wanted) = Noted::of_length(name.len())
+                && is_same_name(name, wanted.name())
+                && let Some(place) = noted.get_mut(wanted as usize)
             {
-                *place = if *place == Place::Nowhere { Place::At(index) } else { Place::Repeated };
+                // The value ends before the zero byte that is the last one read.
+                let end = bytes.len().checked_sub(pairs.rest().len())?.checked_sub(1)?;
+                *place = match place {
+                    Place::Nowhere => Place::At(u32::try_from(end.checked_sub(value.len())?).ok()?, u32::try_from(end).ok()?),
+                    Place::At(..) | Place::Repeated => Place::Repeated,
+                };
             }
         }
-        self
+        pairs.is_complete().then_some(Self { bytes, noted })
     }
 
-    /// A snapshot of the given pairs, for tests and tools.
+    /// A snapshot of the given pairs, for tests and tools. Pairs that are too large for a header map give an empty one.
     pub fn from_pairs<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        let mut headers = Self::default();
-        for (name, value) in pairs {
-            let name = headers.append(name.as_ref());
-            let value = headers.append(value.as_ref());
-            headers.spans.push(Span { name, value });
-        }
-        headers.with_places()
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        start..self.bytes.len()
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        Self::decode(map::encode(&pairs)).unwrap_or_default()
     }
 
     /// The buffer, to be used for others.
@@ -96,18 +105,20 @@ impl Headers {
         self.bytes
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
     /// All headers, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.spans.iter().filter_map(|span| Some((self.bytes.get(span.name.clone())?, self.bytes.get(span.value.clone())?)))
+        Pairs::of(&self.bytes).into_iter().flatten()
     }
 
     /// The values of every header with this name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        // Most names differ in length already, and then no byte is looked at.
-        self.spans.iter().filter(move |span| span.name.len() == name.len()).filter_map(move |span| {
-            let found = self.bytes.get(span.name.clone())?;
-            if found.eq_ignore_ascii_case(name.as_bytes()) { self.bytes.get(span.value.clone()) } else { None }
-        })
+        self.iter().filter(move |(found, _)| is_same_name(found, name)).map(|(_, value)| value)
     }
 
     /// The value of a header that may be sent once.
@@ -115,19 +126,35 @@ impl Headers {
     /// # Errors
     /// [`Repeated`] when it was sent more than once.
     pub fn single<'a>(&'a self, name: &'a str) -> Result<Option<&'a [u8]>, Repeated> {
-        if let Some((number, noted)) = noted(name.len())
-            && noted == name
+        if let Some(noted) = Noted::of_length(name.len())
+            && noted.name() == name
         {
-            return match self.noted.get(number) {
-                Some(Place::At(index)) => Ok(self.spans.get(*index).and_then(|span| self.bytes.get(span.value.clone()))),
-                Some(Place::Nowhere) => Ok(None),
-                Some(Place::Repeated) | None => Err(Repeated),
-            };
+            return self.noted(noted);
         }
         let mut values = self.all(name);
         let first = values.next();
         if values.next().is_some() { Err(Repeated) } else { Ok(first) }
     }
+
+    /// The value of a header that is asked for in every request.
+    ///
+    /// # Errors
+    /// [`Repeated`] when it was sent more than once.
+    pub(crate) fn noted(&self, header: Noted) -> Result<Option<&[u8]>, Repeated> {
+        match self.noted.get(header as usize) {
+            Some(Place::At(start, end)) => Ok(usize::try_from(*start)
+                .ok()
+                .zip(usize::try_from(*end).ok())
+                .and_then(|(start, end)| self.bytes.get(start..end))),
+            Some(Place::Nowhere) => Ok(None),
+            Some(Place::Repeated) | None => Err(Repeated),
+        }
+    }
+}
+
+/// Whether a name is meant, which most names are not by their length already. Proxies hand over names in lower case.
+fn is_same_name(found: &[u8], name: &str) -> bool {
+    found.len() == name.len() && (found == name.as_bytes() || found.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 #[cfg(test)]
@@ -171,8 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_span_outside_the_buffer() {
-        assert!(Headers::from_spans(vec![0; 3], vec![Span { name: 0..2, value: 2..4 }]).is_none());
-        assert!(Headers::from_spans(vec![0; 3], vec![Span { name: 0..2, value: 2..3 }]).is_some());
+    fn what_is_noted_has_a_place_and_a_length_of_its_own() {
+        for (place, noted) in Noted::ALL.into_iter().enumerate() {
+            assert_eq!(noted as usize, place);
+            assert_eq!(Noted::of_length(noted.name().len()), Some(noted));
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_noted_is_found_wherever_it_stands() {
+        let values = ["", "v", "a longer value"];
+        for (first, second) in values.iter().flat_map(|first| values.iter().map(move |second| (*first, *second))) {
+            let headers =
+                Headers::from_pairs([("a", first), (":path", second), ("cookie", first), ("", ""), (":METHOD", second)]);
+            let found = [":path", "cookie", ":method"].map(|name| headers.single(name));
+            assert_eq!(found, [second, first, second].map(|value| Ok(Some(value.as_bytes()))));
+        }
     }
 }

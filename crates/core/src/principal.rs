@@ -115,7 +115,7 @@ pub struct Identity {
     pub issuer_name: Rc<str>,
     /// The headers that [`auth_header`](crate::auth_header) sets for the caller, or why they cannot be set; absent where the
     /// caller was authenticated by another module.
-    pub injected: Option<Result<Box<[Edit]>, Rejection>>,
+    pub injected: Option<Result<Rc<[Edit]>, Rejection>>,
 }
 
 impl Identity {

@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 
 use crate::bytes;
-use crate::headers::Headers;
+use crate::headers::{Headers, Noted};
 use crate::path::RequestPath;
 
 pub(crate) mod host_name;
@@ -54,7 +54,7 @@ impl Request {
     /// The method as it came; `None` when it is missing, repeated or not visible ASCII.
     #[must_use]
     pub fn method(&self) -> Option<&str> {
-        self.token(":method")
+        self.token(Noted::Method)
     }
 
     /// The host in lower case, without port and trailing dot; `None` when it is missing, repeated or malformed.
@@ -74,7 +74,7 @@ impl Request {
     }
 
     fn authority(&self) -> Option<&[u8]> {
-        match self.headers.single(":authority").ok()? {
+        match self.headers.noted(Noted::Authority).ok()? {
             Some(authority) => Some(authority),
             None => self.headers.single("host").ok()?,
         }
@@ -109,15 +109,15 @@ impl Request {
     /// The `x-request-id`, if it is visible ASCII and at most 128 bytes long.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        self.token("x-request-id").filter(|id| id.len() <= MAX_REQUEST_ID)
+        self.token(Noted::RequestId).filter(|id| id.len() <= MAX_REQUEST_ID)
     }
 
     fn target(&self) -> Option<&[u8]> {
-        self.headers.single(":path").ok()?
+        self.headers.noted(Noted::Path).ok()?
     }
 
-    fn token(&self, name: &'static str) -> Option<&str> {
-        let value = self.headers.single(name).ok()??;
+    fn token(&self, header: Noted) -> Option<&str> {
+        let value = self.headers.noted(header).ok()??;
         let visible = !value.is_empty() && bytes::is_visible(value);
         if visible { std::str::from_utf8(value).ok() } else { None }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_core::answer::LocalReply;
 use portcullis_core::edits::Edit;
-use portcullis_core::headers::Headers;
+use portcullis_core::headers::{Headers, map};
 use portcullis_core::jose::NativeSignatures;
 use portcullis_core::stage::{Fetch, MetricId, MetricKind, Over, Written};
 use portcullis_core::time::UnixTime;
@@ -14,7 +14,7 @@ use crate::error::{Error, Result, check};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
 use crate::verify_signature::VerifySignature;
-use crate::{abi, buffers, pairs};
+use crate::{abi, buffers};
 
 /// The proxy that loaded the module.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,12 +34,12 @@ pub fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-fn header_map(map: u32) -> Result<Headers> {
+fn header_map(number: u32) -> Result<Headers> {
     const CALL: &str = "get_header_map_pairs";
-    let bytes = data(CALL, |address, size| abi::proxy_get_header_map_pairs(map, address, size))?;
-    let headers = pairs::decode(bytes).ok_or(Error::malformed(CALL))?;
+    let bytes = data(CALL, |address, size| abi::proxy_get_header_map_pairs(number, address, size))?;
+    let headers = Headers::decode(bytes).ok_or(Error::malformed(CALL))?;
     // Requests and answers have pseudo-headers at least; an empty map is what is returned when there is nothing to read.
-    if headers.iter().next().is_none() { Err(Error::malformed(CALL)) } else { Ok(headers) }
+    if headers.is_empty() { Err(Error::malformed(CALL)) } else { Ok(headers) }
 }
 
 /// A duration in the interface's milliseconds; never 0, which would mean "without end".
@@ -110,8 +110,7 @@ impl Proxy for Hostcalls {
 
     fn reply(&self, reply: &LocalReply) -> Result<()> {
         const NO_GRPC_STATUS: i32 = -1;
-        let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let headers = pairs::encode(&headers);
+        let headers = map::encode(&reply.headers);
         let status = abi::proxy_send_local_response(
             u32::from(reply.status),
             reply.details.as_ptr(),
@@ -150,14 +149,14 @@ impl Proxy for Hostcalls {
     }
 
     fn send(&self, fetch: &Fetch) -> Result<u32> {
-        let headers = pairs::encode(&[
+        let headers = map::encode(&[
             (":method", "GET"),
-            (":scheme", &fetch.scheme),
+            (":scheme", &*fetch.scheme),
             (":authority", &fetch.authority),
             (":path", &fetch.path),
             ("accept", "application/json"),
         ]);
-        let trailers = pairs::encode(&[]);
+        let trailers = map::encode::<&str, &str>(&[]);
         let mut token = 0;
         let status = abi::proxy_http_call(
             fetch.cluster.as_ptr(),

@@ -41,7 +41,6 @@ mod ending;
 pub mod error;
 pub mod hostcalls;
 mod observer;
-pub mod pairs;
 pub mod plugin;
 pub mod proxy;
 pub mod root;

@@ -38,14 +38,16 @@ impl NameSet {
         if self.patterns.is_empty() {
             return Some(Vec::new());
         }
-        let mut names = headers
-            .iter()
-            .filter(|(name, _)| self.contains(name))
-            .map(|(name, _)| str::from_utf8(name).map(str::to_ascii_lowercase))
-            .collect::<Result<Vec<_>, _>>()
-            .ok()?;
-        names.sort_unstable();
-        names.dedup();
+        let mut names = Vec::new();
+        for (name, _) in headers.iter() {
+            if self.contains(name) {
+                names.push(str::from_utf8(name).ok()?.to_ascii_lowercase());
+            }
+        }
+        if names.len() > 1 {
+            names.sort_unstable();
+            names.dedup();
+        }
         Some(names)
     }
 }

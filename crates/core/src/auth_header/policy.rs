@@ -67,7 +67,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`Rejection::ClaimTooLarge`].
-    pub fn injected(&self, principal: &Principal) -> Result<Box<[Edit]>, Rejection> {
+    pub fn injected(&self, principal: &Principal) -> Result<Rc<[Edit]>, Rejection> {
         let mut edits = Vec::new();
         for injection in &self.inject {
             let values = injection.values(principal).map_err(|TooLarge| Rejection::ClaimTooLarge)?;

@@ -76,7 +76,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn sets_the_headers_that_were_made_before() {
     let config = json!({"inject": [{"header": "x-sub", "claim": "sub"}]});
-    let ready: Box<[Edit]> = [Edit::Set("x-sub".into(), "ready".into())].into();
+    let ready: Rc<[Edit]> = [Edit::Set("x-sub".into(), "ready".into())].into();
     for (injected, expected) in [
         (None, Ok("made now")),
         (Some(Ok(ready)), Ok("ready")),

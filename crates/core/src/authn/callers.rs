@@ -40,7 +40,7 @@ pub(super) struct Caller {
     generation: u64,
     pub identity: Rc<Identity>,
     /// The headers of the entry's outputs.
-    pub outputs: Box<[Edit]>,
+    pub outputs: Rc<[Edit]>,
 }
 
 /// Why there is no caller (yet).
@@ -58,7 +58,7 @@ impl From<Rejection> for Obstacle {
 impl Caller {
     /// The memory that it takes, allocations of its own aside.
     fn bytes(&self) -> usize {
-        let edits = self.outputs.iter().chain(self.identity.injected.iter().flatten().flatten());
+        let edits = self.outputs.iter().chain(self.identity.injected.iter().flatten().flat_map(|edits| edits.iter()));
         let parts = [size_of::<Self>(), self.identity.bytes()];
         edits.map(Edit::bytes).chain(parts).fold(0, usize::saturating_add)
     }

@@ -57,7 +57,7 @@ impl Outputs {
     }
 
     /// The headers for a verified token and its principal; a claim that the token does not have gives none.
-    pub fn edits(&self, token: &[u8], principal: &Principal) -> Result<Box<[Edit]>, TooLarge> {
+    pub fn edits(&self, token: &[u8], principal: &Principal) -> Result<Rc<[Edit]>, TooLarge> {
         let mut edits = Vec::new();
         if let Some(output) = &self.payload
             && let Some(payload) = token.split(|byte| *byte == b'.').nth(1)

@@ -43,7 +43,7 @@ fn a_remembered_token_says_what_a_new_one_said() {
         assert!(Rc::ptr_eq(&first, &second), "{case}: nothing is made anew");
         let roles = Edit::Set("x-roles".into(), "USER".into());
         let expected = if is_short { Ok(vec![roles]) } else { Err(Rejection::ClaimTooLarge) };
-        assert_eq!(first.injected.clone().unwrap().map(<[Edit]>::into_vec), expected, "{case}");
+        assert_eq!(first.injected.clone().unwrap().map(|edits| edits.to_vec()), expected, "{case}");
     }
 }
 

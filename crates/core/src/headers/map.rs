@@ -1,61 +1,74 @@
-//! The wire format of header maps, both ways.
+//! The layout of header maps as proxies hand them over (proxy-wasm ABI 0.2.1), both ways.
 //!
 //! A map is the number of pairs, then for each pair the size of its name and of its value, then for each pair the name, a zero
 //! byte, the value, a zero byte. Numbers are 32 bits, little-endian. Nothing of it is trusted: a number that does not fit the
 //! bytes makes the whole map unreadable.
 
-use portcullis_core::headers::{Headers, Span};
-
 /// The size of a number.
 const WORD: usize = 4;
 
-/// Reads a map; `None` when it is malformed. No bytes at all are an empty map.
-#[must_use]
-pub fn decode(bytes: Vec<u8>) -> Option<Headers> {
-    if bytes.is_empty() {
-        return Some(Headers::default());
-    }
-    let count = word(&bytes, 0)?;
-    let mut end = WORD.checked_add(count.checked_mul(2 * WORD)?)?;
-    // The table of sizes must be there before memory is taken for as many pairs as it claims.
-    bytes.get(..end)?;
-    let mut spans = Vec::with_capacity(count);
-    for pair in 0..count {
-        let sizes = WORD.checked_add(pair.checked_mul(2 * WORD)?)?;
-        let name_end = end.checked_add(word(&bytes, sizes)?)?;
-        let value_start = after_zero(&bytes, name_end)?;
-        let value_end = value_start.checked_add(word(&bytes, sizes.checked_add(WORD)?)?)?;
-        spans.push(Span { name: end..name_end, value: value_start..value_end });
-        end = after_zero(&bytes, value_end)?;
-    }
-    if end != bytes.len() {
-        return None;
-    }
-    Headers::from_spans(bytes, spans)
+/// The pairs of a map, in order. They end before one that does not fit the bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Pairs<'a> {
+    sizes: &'a [[u8; 2 * WORD]],
+    rest: &'a [u8],
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<usize> {
-    let word = bytes.get(at..at.checked_add(WORD)?)?;
-    usize::try_from(u32::from_le_bytes(word.try_into().ok()?)).ok()
+impl<'a> Pairs<'a> {
+    /// The pairs of a map; `None` when its sizes are cut.
+    pub fn of(bytes: &'a [u8]) -> Option<Self> {
+        let (count, bytes) = bytes.split_first_chunk()?;
+        let (sizes, rest) = bytes.split_at_checked(number(count)?.checked_mul(2 * WORD)?)?;
+        Some(Self { sizes: sizes.as_chunks().0, rest })
+    }
+
+    /// The bytes that come after the last pair.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Whether all pairs came, and nothing stands after them.
+    pub const fn is_complete(&self) -> bool {
+        self.sizes.is_empty() && self.rest.is_empty()
+    }
 }
 
-fn after_zero(bytes: &[u8], at: usize) -> Option<usize> {
-    if *bytes.get(at)? == 0 { at.checked_add(1) } else { None }
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let ([n0, n1, n2, n3, v0, v1, v2, v3], sizes) = self.sizes.split_first()?;
+        let (name, rest) = split_text(self.rest, &[*n0, *n1, *n2, *n3])?;
+        let (value, rest) = split_text(rest, &[*v0, *v1, *v2, *v3])?;
+        (self.sizes, self.rest) = (sizes, rest);
+        Some((name, value))
+    }
+}
+
+fn number(word: &[u8; WORD]) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(*word)).ok()
+}
+
+/// A text of this size, and what stands after the zero byte behind it.
+fn split_text<'a>(bytes: &'a [u8], size: &[u8; WORD]) -> Option<(&'a [u8], &'a [u8])> {
+    let (text, rest) = bytes.split_at_checked(number(size)?)?;
+    let (zero, rest) = rest.split_first()?;
+    (*zero == 0).then_some((text, rest))
 }
 
 /// Writes a map.
 #[must_use]
-pub fn encode(pairs: &[(&str, &str)]) -> Vec<u8> {
+pub fn encode<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)]) -> Vec<u8> {
     // A size beyond 32 bits cannot be told to the proxy, nor exist in the memory of a wasm module.
     let size = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&size(pairs.len()));
     for (name, value) in pairs {
-        bytes.extend_from_slice(&size(name.len()));
-        bytes.extend_from_slice(&size(value.len()));
+        bytes.extend_from_slice(&size(name.as_ref().len()));
+        bytes.extend_from_slice(&size(value.as_ref().len()));
     }
-    for part in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        bytes.extend_from_slice(part.as_bytes());
+    for part in pairs.iter().flat_map(|(name, value)| [name.as_ref(), value.as_ref()]) {
+        bytes.extend_from_slice(part);
         bytes.push(0);
     }
     bytes
@@ -64,6 +77,13 @@ pub fn encode(pairs: &[(&str, &str)]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::Headers;
+
+    fn decode(bytes: Vec<u8>) -> Option<Headers> {
+        Headers::decode(bytes)
+    }
+
+    const NONE: &[(&str, &str)] = &[];
 
     fn map(sizes: &[u32], text: &[u8]) -> Vec<u8> {
         let mut bytes: Vec<u8> = sizes.iter().flat_map(|size| size.to_le_bytes()).collect();
@@ -88,7 +108,7 @@ mod tests {
     #[test]
     fn nothing_and_no_pairs_are_an_empty_map() {
         assert_eq!(decode(Vec::new()).unwrap().iter().count(), 0);
-        assert_eq!(decode(encode(&[])).unwrap().iter().count(), 0);
+        assert_eq!(decode(encode(NONE)).unwrap().iter().count(), 0);
     }
 
     #[test]
