@@ -21,7 +21,7 @@ pub use injection::Injection;
 pub use name_pattern::NamePattern;
 pub use name_set::NameSet;
 pub use policy::Policy;
-pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, TooLarge, render};
+pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, TooLarge, Values, render};
 
 use std::rc::Rc;
 

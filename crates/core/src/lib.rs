@@ -9,7 +9,7 @@
 //! |---|---|
 //! | what came | [`headers`], [`request`], [`path`] |
 //! | the seam between deciding and acting | [`stage`], [`edits`], [`time`] |
-//! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`decision`] |
+//! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
 //! | whether a credential is good | [`extractor`], [`jose`], [`keyring`], [`token_cache`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
@@ -24,6 +24,7 @@ pub mod audit;
 pub mod auth_header;
 pub mod authn;
 pub mod bytes;
+pub mod claim_set;
 pub mod decision;
 pub mod edits;
 pub mod extractor;
@@ -31,6 +32,7 @@ pub mod headers;
 pub mod jose;
 pub mod keyring;
 pub mod matcher;
+mod memory;
 pub mod metrics;
 pub mod module;
 pub mod path;

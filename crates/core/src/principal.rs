@@ -1,15 +1,14 @@
 //! Who is calling: the verified result of authentication.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use crate::claim_set::{Claim, ClaimSet};
 use crate::edits::Edit;
+use crate::memory;
 use crate::rejection::Rejection;
-
-/// What the allocator adds to a short text: its own header, and rounding up.
-const ALLOCATION: usize = 12;
 
 /// How the caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +38,7 @@ pub struct Principal {
     /// The token's `aud`.
     pub audiences: Vec<String>,
     /// All claims of the token.
-    pub claims: Map<String, Value>,
+    pub claims: ClaimSet,
     /// How the caller was authenticated.
     pub method: Method,
     /// The token's `jti`.
@@ -49,59 +48,53 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// The claim at a path of names joined by dots (`realm_access.roles`).
-    ///
-    /// A claim whose own name is the whole text wins, so that `https://example.com/roles` can be named too.
+    /// The claim at a path of names joined by dots, as [`ClaimSet::at`] reads it.
     #[must_use]
-    pub fn claim(&self, path: &str) -> Option<&Value> {
-        claim_at(&self.claims, path)
+    pub fn claim(&self, path: &str) -> Option<Claim<'_>> {
+        self.claims.at(path)
     }
 
-    /// Its JSON, which is about as long as the token that it is of.
-    pub(crate) fn to_json(&self, about: usize) -> Option<Box<str>> {
-        let mut json = Vec::with_capacity(about);
-        serde_json::to_writer(&mut json, self).ok()?;
-        String::from_utf8(json).ok().map(String::into_boxed_str)
+    /// Its JSON. The claims stand in it as the issuer wrote them, where that is one line.
+    ///
+    /// # Errors
+    /// None that a principal can cause: every key is text and every number finite.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let mut json = Vec::with_capacity(self.json_length());
+        let mut field = |name: &[u8], value: &dyn Fn(&mut Vec<u8>) -> Result<(), serde_json::Error>| {
+            json.extend_from_slice(name);
+            value(&mut json)
+        };
+        field(b"{\"issuer\":", &|json| serde_json::to_writer(json, &self.issuer))?;
+        field(b",\"subject\":", &|json| serde_json::to_writer(json, &self.subject))?;
+        field(b",\"roles\":", &|json| serde_json::to_writer(json, &self.roles))?;
+        field(b",\"scopes\":", &|json| serde_json::to_writer(json, &self.scopes))?;
+        field(b",\"audiences\":", &|json| serde_json::to_writer(json, &self.audiences))?;
+        field(b",\"claims\":", &|json| self.claims.write_json(json))?;
+        field(b",\"method\":", &|json| serde_json::to_writer(json, &self.method))?;
+        field(b",\"tokenId\":", &|json| serde_json::to_writer(json, &self.token_id))?;
+        field(b",\"expiresAt\":", &|json| serde_json::to_writer(json, &self.expires_at))?;
+        json.push(b'}');
+        String::from_utf8(json).map_err(serde::ser::Error::custom)
+    }
+
+    /// About how long its JSON is, escapes aside.
+    fn json_length(&self) -> usize {
+        const NAMES: usize = 192;
+        const QUOTES: usize = 3;
+        let lists = [&self.roles, &self.scopes, &self.audiences].into_iter().flatten();
+        let single = [Some(&self.issuer), self.subject.as_ref(), self.token_id.as_ref()].into_iter().flatten();
+        let texts = lists.chain(single).map(|text| text.len().saturating_add(QUOTES));
+        memory::sum(texts.chain([NAMES, self.claims.json_length()]))
     }
 
     /// The memory that it takes beside its own place.
     fn heap_bytes(&self) -> usize {
-        const TEXT: usize = size_of::<String>() + ALLOCATION;
+        const TEXT: usize = size_of::<String>() + memory::ALLOCATION;
         let lists = [&self.roles, &self.scopes, &self.audiences].into_iter().flatten();
         let texts = lists.map(|text| text.len().saturating_add(TEXT));
         let single = [Some(&self.issuer), self.subject.as_ref(), self.token_id.as_ref()].into_iter().flatten().map(String::len);
-        sum(texts.chain(single)).saturating_add(members_bytes(&self.claims))
+        memory::sum(texts.chain(single).chain([self.claims.heap_bytes()]))
     }
-}
-
-/// The memory that a JSON value takes beside its own place.
-fn heap_bytes(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len().saturating_add(ALLOCATION),
-        Value::Array(values) => sum(values.iter().map(|value| size_of::<Value>().saturating_add(heap_bytes(value)))),
-        Value::Object(members) => members_bytes(members),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    }
-}
-
-/// The memory that the members of a JSON object take. The nodes of a B-tree are two thirds full on average.
-fn members_bytes(members: &Map<String, Value>) -> usize {
-    const MEMBER: usize = (size_of::<String>() + size_of::<Value>()) * 3 / 2 + ALLOCATION;
-    sum(members.iter().map(|(name, value)| MEMBER.saturating_add(name.len()).saturating_add(heap_bytes(value))))
-}
-
-fn sum(bytes: impl Iterator<Item = usize>) -> usize {
-    bytes.fold(0, usize::saturating_add)
-}
-
-/// The value at a path of names joined by dots; a claim whose own name is the whole text wins.
-#[must_use]
-pub fn claim_at<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    if let Some(value) = claims.get(path) {
-        return Some(value);
-    }
-    let (head, rest) = path.split_once('.')?;
-    claim_at(claims.get(head)?.as_object()?, rest)
 }
 
 /// A principal with the jwtRules entry that vouched for it, and what is made of it once for all of its requests.
@@ -109,36 +102,84 @@ pub fn claim_at<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Va
 pub struct Identity {
     /// The caller.
     pub principal: Principal,
-    /// The caller as JSON.
-    pub json: Box<str>,
     /// The name of the `jwtRules` entry: the issuer's label in metrics and audit.
     pub issuer_name: Rc<str>,
     /// The headers that [`auth_header`](crate::auth_header) sets for the caller, or why they cannot be set; absent where the
     /// caller was authenticated by another module.
     pub injected: Option<Result<Rc<[Edit]>, Rejection>>,
+    json: OnceCell<String>,
 }
 
 impl Identity {
-    /// The memory that it takes, injected headers aside.
+    /// The identity of a caller, for whom no headers are made yet.
+    #[must_use]
+    pub const fn new(principal: Principal, issuer_name: Rc<str>) -> Self {
+        Self { principal, issuer_name, injected: None, json: OnceCell::new() }
+    }
+
+    /// The same with the headers that are set for the caller.
+    #[must_use]
+    pub fn with_injected(self, injected: Option<Result<Rc<[Edit]>, Rejection>>) -> Self {
+        Self { injected, ..self }
+    }
+
+    /// The caller as JSON, made when it is first asked for.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        self.json.get_or_init(|| self.principal.to_json().unwrap_or_default())
+    }
+
+    /// The memory that it takes, injected headers aside; that of the JSON counts before it is made.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>().saturating_add(self.json.len()).saturating_add(self.principal.heap_bytes())
+        size_of::<Self>().saturating_add(self.principal.json_length()).saturating_add(self.principal.heap_bytes())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::Value;
+
+    fn principal(claims: &str) -> Principal {
+        Principal {
+            issuer: "https://i.example.com/\"x".into(),
+            subject: None,
+            roles: vec!["a".into(), "é\n".into()],
+            scopes: vec![],
+            audiences: vec!["orders".into()],
+            claims: ClaimSet::read(claims.into()).unwrap(),
+            method: Method::Jwt,
+            token_id: Some("t".into()),
+            expires_at: Some(7),
+        }
+    }
 
     #[test]
-    fn finds_a_claim_by_its_path_and_prefers_its_own_name() {
-        let claims = json!({"realm_access": {"roles": ["a"]}, "https://example.com/roles": ["b"], "a.b": 1, "a": {"b": 2}});
-        let claims = claims.as_object().unwrap();
-        assert_eq!(claim_at(claims, "realm_access.roles"), Some(&json!(["a"])));
-        assert_eq!(claim_at(claims, "https://example.com/roles"), Some(&json!(["b"])));
-        assert_eq!(claim_at(claims, "a.b"), Some(&json!(1)));
-        assert_eq!(claim_at(claims, "realm_access.roles.x"), None);
-        assert_eq!(claim_at(claims, "absent"), None);
+    fn its_json_says_what_it_says_and_is_one_line() {
+        for claims in [r#"{"a": "x", "b":[1.50,null,{"c":"\u00e9"}]}"#, "{\n\t\"a\":\r1 }", "{}", r#"{"\u0061":"\u000a"}"#] {
+            let principal = principal(claims);
+            let json = principal.to_json().unwrap();
+            let read: Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(read, serde_json::to_value(&principal).unwrap(), "{claims}");
+            assert_eq!(read["claims"], serde_json::from_str::<Value>(claims).unwrap());
+            assert_eq!(serde_json::from_str::<Principal>(&json).unwrap(), principal, "{claims}");
+            assert!(json.chars().all(|character| !character.is_control()), "{json}");
+            assert!(json.len() <= principal.json_length() + 8, "{json}");
+        }
+    }
+
+    #[test]
+    fn its_claims_stand_in_its_json_as_the_issuer_wrote_them() {
+        let claims = r#"{"z": 1.50, "big": 12345678901234567890, "a":"\u00e9"}"#;
+        assert!(principal(claims).to_json().unwrap().contains(claims));
+    }
+
+    #[test]
+    fn what_it_takes_is_counted_before_its_json_is_made() {
+        let identity = Identity::new(principal(r#"{"a":"x"}"#), "i".into());
+        let before = identity.bytes();
+        assert!(before > identity.json().len() + identity.principal.claims.heap_bytes());
+        assert_eq!(identity.bytes(), before);
     }
 }

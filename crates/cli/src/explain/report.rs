@@ -74,7 +74,7 @@ impl Report<'_> {
             lines.extend(edits);
         }
         if let Some(identity) = &self.settled.exchange.identity {
-            lines.push(format!("principal\n  {}", identity.json));
+            lines.push(format!("principal\n  {}", identity.json()));
         }
         lines.push(String::new());
         lines.join("\n")

@@ -53,7 +53,7 @@ fn words(key: &str, asked: &Value, caller: &Vouched<'_>) -> String {
                 "subject" => principal.subject.as_deref().map(Value::from),
                 "roles" => Some(Value::from(principal.roles.clone())),
                 "scopes" => Some(Value::from(principal.scopes.clone())),
-                name => principal.claim(name).cloned(),
+                name => principal.claim(name).map(Value::from),
             };
             format!("{asked}; the token has {}", found.map_or_else(|| "none".to_owned(), |found| found.to_string()))
         }

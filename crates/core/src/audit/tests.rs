@@ -85,12 +85,12 @@ fn allowed(mut exchange: Exchange, claims: Value) -> Exchange {
         roles: vec!["ADMIN".into()],
         scopes: vec![],
         audiences: vec![],
-        claims: claims.as_object().unwrap().clone(),
+        claims: claims.as_object().unwrap().clone().into(),
         method: Method::Jwt,
         token_id: None,
         expires_at: None,
     };
-    exchange.identity = Some(Rc::new(Identity { principal, json: "".into(), issuer_name: "uaa".into(), injected: None }));
+    exchange.identity = Some(Rc::new(Identity::new(principal, "uaa".into())));
     exchange.decision = Some(Decision::allow("approve-order".into(), TOKEN_VALID, Some("uaa".into())));
     exchange
 }

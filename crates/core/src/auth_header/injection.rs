@@ -2,10 +2,9 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
-
 use super::name_pattern::NamePattern;
-use super::rendering::{TooLarge, render, render_names};
+use super::rendering::{TooLarge, Values, render};
+use crate::claim_set::Claim;
 use crate::config::ConfigError;
 use crate::config::auth_header::{Format, InjectConfig};
 use crate::principal::Principal;
@@ -63,16 +62,14 @@ impl Injection {
     ///
     /// # Errors
     /// [`TooLarge`] when the claim is too long for a header.
-    pub fn values(&self, principal: &Principal) -> Result<Vec<String>, TooLarge> {
-        let names = match &self.source {
-            Source::Subject => {
-                let subject = principal.subject.as_deref().map(Value::from);
-                return subject.map_or(Ok(Vec::new()), |subject| render(&subject, self.format));
-            }
-            Source::Claim(path) => return principal.claim(path).map_or(Ok(Vec::new()), |claim| render(claim, self.format)),
-            Source::Roles => &principal.roles,
-            Source::Scopes => &principal.scopes,
+    pub fn values<'a>(&self, principal: &'a Principal) -> Result<Values<'a>, TooLarge> {
+        let list = |names: &'a [String]| if names.is_empty() { None } else { Some(Claim::Texts(names)) };
+        let claim = match &self.source {
+            Source::Subject => principal.subject.as_deref().map(Claim::Text),
+            Source::Roles => list(&principal.roles),
+            Source::Scopes => list(&principal.scopes),
+            Source::Claim(path) => principal.claim(path),
         };
-        if names.is_empty() { Ok(Vec::new()) } else { render_names(names, self.format) }
+        claim.map_or(Ok(Values::default()), |claim| render(claim, self.format))
     }
 }

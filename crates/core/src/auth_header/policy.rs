@@ -68,11 +68,11 @@ impl Policy {
     /// # Errors
     /// [`Rejection::ClaimTooLarge`].
     pub fn injected(&self, principal: &Principal) -> Result<Rc<[Edit]>, Rejection> {
-        let mut edits = Vec::new();
+        let mut edits = Vec::with_capacity(self.inject.len());
         for injection in &self.inject {
             let values = injection.values(principal).map_err(|TooLarge| Rejection::ClaimTooLarge)?;
             for (index, value) in values.into_iter().enumerate() {
-                let (header, value) = (Rc::clone(injection.header()), value.into());
+                let (header, value) = (Rc::clone(injection.header()), Rc::from(&*value));
                 edits.push(if index == 0 { Edit::Set(header, value) } else { Edit::Append(header, value) });
             }
         }

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::claim_set::Claim;
 use crate::config::auth_header::Format;
 
 /// The most bytes that a header's values may have after encoding, all copies and the commas between them together.
@@ -29,37 +30,78 @@ pub const MAX_COPIES: usize = 100;
 #[error("the claim is too long for a header")]
 pub struct TooLarge;
 
+/// The values of a header; hardly ever more than one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Values<'a> {
+    /// One.
+    One(Cow<'a, str>),
+    /// Any number of them.
+    Many(Vec<Cow<'a, str>>),
+}
+
+impl Default for Values<'_> {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl<'a> IntoIterator for Values<'a> {
+    type Item = Cow<'a, str>;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Cow<'a, str>>, std::vec::IntoIter<Cow<'a, str>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let (one, many) = match self {
+            Self::One(value) => (Some(value), Vec::new()),
+            Self::Many(values) => (None, values),
+        };
+        one.into_iter().chain(many)
+    }
+}
+
 /// The values of the header that carries a claim; none when the header is to be left out.
 ///
 /// # Errors
 /// [`TooLarge`] when the values are longer than [`MAX_VALUE_BYTES`], or more than [`MAX_COPIES`].
-pub fn render(claim: &Value, format: Format) -> Result<Vec<String>, TooLarge> {
-    within_limits(match (claim, format) {
-        (Value::Array(elements), Format::Csv) => vec![join(elements.iter().map(text))],
-        (Value::Array(elements), Format::Repeat) => elements.iter().map(|element| encode(&text(element), false)).collect(),
-        (Value::Null, _) => Vec::new(),
-        (Value::String(text), _) if text.is_empty() => Vec::new(),
-        (claim, Format::Json) => vec![encode(&claim.to_string(), false)],
-        (claim, Format::Csv | Format::Repeat) => vec![encode(&text(claim), false)],
-    })
+pub fn render(claim: Claim<'_>, format: Format) -> Result<Values<'_>, TooLarge> {
+    let json = || serde_json::to_string(&claim).map_or_else(|_| Cow::Borrowed(""), Cow::Owned);
+    let values = match (claim, format) {
+        (Claim::Text(""), _) | (Claim::Value(Value::Null), _) => Values::default(),
+        (Claim::Text(text), Format::Csv | Format::Repeat) => Values::One(encode(Cow::Borrowed(text))),
+        (Claim::Texts(texts), Format::Csv) => Values::One(join(texts.iter().map(|text| Cow::Borrowed(text.as_str())))),
+        (Claim::Value(Value::Array(elements)), Format::Csv) => Values::One(join(elements.iter().map(text))),
+        (Claim::Texts(texts), Format::Repeat) => {
+            Values::Many(texts.iter().map(|text| encode(Cow::Borrowed(text.as_str()))).collect())
+        }
+        (Claim::Value(Value::Array(elements)), Format::Repeat) => {
+            Values::Many(elements.iter().map(|element| encode(text(element))).collect())
+        }
+        (_, Format::Json) | (Claim::Value(_), _) => Values::One(encode(json())),
+    };
+    within_limits(values)
 }
 
-/// The values of the header that carries a list of names, as [`render`] makes them.
-///
-/// # Errors
-/// Those of [`render`].
-pub fn render_names(names: &[String], format: Format) -> Result<Vec<String>, TooLarge> {
-    within_limits(match format {
-        Format::Csv => vec![join(names.iter().map(|name| Cow::Borrowed(name.as_str())))],
-        Format::Repeat => names.iter().map(|name| encode(name, false)).collect(),
-        Format::Json => return render(&Value::from(names.to_vec()), format),
+fn within_limits(values: Values<'_>) -> Result<Values<'_>, TooLarge> {
+    let (bytes, copies) = match &values {
+        Values::One(value) if value.is_empty() => return Ok(Values::default()),
+        Values::One(value) => (value.len(), 1),
+        Values::Many(values) => {
+            let filled = values.iter().filter(|value| !value.is_empty());
+            (
+                filled.clone().fold(0, |sum: usize, value| sum.saturating_add(value.len()).saturating_add(1)).saturating_sub(1),
+                filled.count(),
+            )
+        }
+    };
+    if bytes > MAX_VALUE_BYTES || copies > MAX_COPIES {
+        return Err(TooLarge);
+    }
+    Ok(match values {
+        Values::Many(mut values) => {
+            values.retain(|value| !value.is_empty());
+            Values::Many(values)
+        }
+        one => one,
     })
-}
-
-fn within_limits(mut values: Vec<String>) -> Result<Vec<String>, TooLarge> {
-    values.retain(|value| !value.is_empty());
-    let bytes = values.iter().fold(values.len(), |sum, value| sum.saturating_add(value.len())).saturating_sub(1);
-    if bytes > MAX_VALUE_BYTES || values.len() > MAX_COPIES { Err(TooLarge) } else { Ok(values) }
 }
 
 fn text(value: &Value) -> Cow<'_, str> {
@@ -70,7 +112,7 @@ fn text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-fn join<'a>(elements: impl Iterator<Item = Cow<'a, str>>) -> String {
+fn join<'a, 'b>(elements: impl Iterator<Item = Cow<'a, str>>) -> Cow<'b, str> {
     let mut list = String::new();
     for element in elements.filter(|element| !element.is_empty()) {
         if !list.is_empty() {
@@ -78,31 +120,39 @@ fn join<'a>(elements: impl Iterator<Item = Cow<'a, str>>) -> String {
         }
         push_encoded(&mut list, &element, true);
     }
-    list
+    Cow::Owned(list)
 }
 
-fn encode(text: &str, in_list: bool) -> String {
+/// The text by itself; not copied where it may stand as it is.
+fn encode(text: Cow<'_, str>) -> Cow<'_, str> {
+    if is_plain(&text, false) {
+        return text;
+    }
     let mut encoded = String::new();
-    push_encoded(&mut encoded, text, in_list);
-    encoded
+    push_encoded(&mut encoded, &text, false);
+    Cow::Owned(encoded)
+}
+
+fn is_plain(text: &str, in_list: bool) -> bool {
+    let outer_space = text.starts_with(' ') || text.ends_with(' ');
+    !outer_space && text.bytes().all(|byte| is_plain_byte(byte, in_list))
+}
+
+/// Whether a byte may stand as it is, but for a space at either end.
+const fn is_plain_byte(byte: u8, in_list: bool) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'%' && (byte != b',' || !in_list)
 }
 
 fn push_encoded(encoded: &mut String, text: &str, in_list: bool) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    let last = text.len().saturating_sub(1);
-    let is_plain = |(place, byte)| match byte {
-        b'%' => false,
-        b',' => !in_list,
-        b' ' => place != 0 && place != last,
-        byte => byte.is_ascii_graphic(),
-    };
     encoded.reserve(text.len());
-    if text.bytes().enumerate().all(is_plain) {
+    if is_plain(text, in_list) {
         encoded.push_str(text);
         return;
     }
+    let last = text.len().saturating_sub(1);
     for (place, byte) in text.bytes().enumerate() {
-        if is_plain((place, byte)) {
+        if is_plain_byte(byte, in_list) && (byte != b' ' || (place != 0 && place != last)) {
             encoded.push(char::from(byte));
         } else {
             let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied();
@@ -117,6 +167,10 @@ fn push_encoded(encoded: &mut String, text: &str, in_list: bool) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn rendered(claim: &Value, format: Format) -> Result<Vec<String>, TooLarge> {
+        render(claim.into(), format).map(|values| values.into_iter().map(Cow::into_owned).collect())
+    }
 
     #[test]
     fn renders_each_kind_of_claim() {
@@ -145,7 +199,7 @@ mod tests {
             ("object repeated", json!({"a": 1}), Repeat, &[r#"{"a":1}"#]),
         ];
         for (case, claim, format, expected) in cases {
-            assert_eq!(render(claim, *format).unwrap(), *expected, "{case}");
+            assert_eq!(rendered(claim, *format).unwrap(), *expected, "{case}");
         }
     }
 
@@ -165,7 +219,7 @@ mod tests {
             ("control in JSON", json!({"a": "\r\né"}), Format::Json, r#"{"a":"\r\n%C3%A9"}"#),
         ];
         for (case, claim, format, expected) in cases {
-            assert_eq!(render(claim, *format).unwrap(), [*expected], "{case}");
+            assert_eq!(rendered(claim, *format).unwrap(), [*expected], "{case}");
         }
     }
 
@@ -183,7 +237,7 @@ mod tests {
             ("too many copies", json!(vec!["a"; MAX_COPIES + 1]), Format::Repeat, false),
         ];
         for (case, claim, format, fits) in cases {
-            assert_eq!(render(&claim, format).is_ok(), fits, "{case}");
+            assert_eq!(rendered(&claim, format).is_ok(), fits, "{case}");
         }
     }
 }

@@ -21,13 +21,12 @@ fn identity(claims: Value) -> Rc<Identity> {
         roles: vec!["ADMIN".into(), "USER".into()],
         scopes: vec![],
         audiences: vec![],
-        claims: claims.as_object().unwrap().clone(),
+        claims: claims.as_object().unwrap().clone().into(),
         method: Method::Jwt,
         token_id: None,
         expires_at: None,
     };
-    let json = serde_json::to_string(&principal).unwrap();
-    Rc::new(Identity { principal, json: json.into(), issuer_name: "uaa".into(), injected: None })
+    Rc::new(Identity::new(principal, "uaa".into()))
 }
 
 fn exchange(headers: &[(&str, &str)]) -> Exchange {

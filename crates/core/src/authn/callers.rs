@@ -121,9 +121,8 @@ impl Callers {
             principal.issuer = issuer.name.to_string();
         }
         let outputs = issuer.outputs.edits(found.token, &principal).map_err(|_| Rejection::ClaimTooLarge)?;
-        let json = principal.to_json(found.token.len()).ok_or(Rejection::TokenMalformed)?;
         let injected = self.inject.as_ref().map(|inject| inject.injected(&principal));
-        let identity = Rc::new(Identity { principal, json, issuer_name: Rc::clone(&issuer.name), injected });
+        let identity = Rc::new(Identity::new(principal, Rc::clone(&issuer.name)).with_injected(injected));
         Ok((Caller { issuer: index, generation, identity, outputs }, validity))
     }
 

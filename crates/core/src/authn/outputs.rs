@@ -58,7 +58,7 @@ impl Outputs {
 
     /// The headers for a verified token and its principal; a claim that the token does not have gives none.
     pub fn edits(&self, token: &[u8], principal: &Principal) -> Result<Rc<[Edit]>, TooLarge> {
-        let mut edits = Vec::new();
+        let mut edits = Vec::with_capacity(self.claims.len().saturating_add(self.payload.iter().len()));
         if let Some(output) = &self.payload
             && let Some(payload) = token.split(|byte| *byte == b'.').nth(1)
         {
@@ -67,7 +67,8 @@ impl Outputs {
         }
         for output in &self.claims {
             let Some(claim) = principal.claim(&output.what) else { continue };
-            edits.extend(render(claim, Format::Csv)?.into_iter().map(|value| Edit::Set(Rc::clone(&output.header), value.into())));
+            let values = render(claim, Format::Csv)?.into_iter();
+            edits.extend(values.map(|value| Edit::Set(Rc::clone(&output.header), Rc::from(&*value))));
         }
         Ok(edits.into())
     }

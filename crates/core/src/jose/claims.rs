@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde::de::Error;
+use serde_json::Value;
 
 use super::malformed::{Malformed, Part};
 use super::strict_json;
+use crate::claim_set::{Claim, ClaimSet};
 use crate::time::UnixTime;
 
 /// 9999-12-31T23:59:59Z, the latest time that a claim may name.
@@ -16,7 +18,7 @@ const LATEST_SECONDS: u64 = 253_402_300_799;
 /// The claims as the token states them.
 pub(super) struct Claims {
     /// All of them.
-    pub members: Map<String, Value>,
+    pub members: ClaimSet,
     /// `exp`.
     pub expires_at: Option<UnixTime>,
     /// `nbf`.
@@ -32,11 +34,10 @@ impl Claims {
     ///
     /// # Errors
     /// [`Malformed`].
-    pub fn parse(json: &[u8]) -> Result<Self, Malformed> {
-        let members = strict_json::read_object(Part::Claims, json)?;
-        if let Some(name) =
-            ["iss", "sub", "jti", "nonce"].into_iter().find(|name| members.get(*name).is_some_and(|value| !value.is_string()))
-        {
+    pub fn parse(json: Vec<u8>) -> Result<Self, Malformed> {
+        let members = read(json)?;
+        let is_no_text = |name: &&str| members.get(name).is_some_and(|claim| claim.as_str().is_none());
+        if let Some(name) = ["iss", "sub", "jti", "nonce"].into_iter().find(is_no_text) {
             return Err(Malformed::Claim(name));
         }
         let time = |name| match members.get(name).map(numeric_date) {
@@ -55,8 +56,18 @@ impl Claims {
     }
 }
 
+fn read(json: Vec<u8>) -> Result<ClaimSet, Malformed> {
+    strict_json::begins_object(Part::Claims, &json)?;
+    let json = String::from_utf8(json).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Malformed::Json(Part::Claims, serde_json::Error::custom(format_args!("byte {at} is not UTF-8")))
+    })?;
+    ClaimSet::read(json).map_err(|error| Malformed::Json(Part::Claims, error))
+}
+
 /// A NumericDate (RFC 7519 section 2): a number of seconds, fractions allowed.
-fn numeric_date(value: &Value) -> Option<UnixTime> {
+fn numeric_date(claim: Claim<'_>) -> Option<UnixTime> {
+    let Claim::Value(value) = claim else { return None };
     let since_epoch = match value.as_u64() {
         Some(seconds) => Duration::from_secs(seconds),
         None => Duration::try_from_secs_f64(value.as_f64()?).ok()?,
@@ -64,10 +75,10 @@ fn numeric_date(value: &Value) -> Option<UnixTime> {
     (since_epoch <= Duration::from_secs(LATEST_SECONDS)).then(|| UnixTime::from_epoch(since_epoch))
 }
 
-fn audiences(value: &Value) -> Option<Vec<String>> {
-    match value {
-        Value::String(audience) => Some(vec![audience.clone()]),
-        Value::Array(audiences) => audiences.iter().map(|audience| audience.as_str().map(str::to_owned)).collect(),
+fn audiences(claim: Claim<'_>) -> Option<Vec<String>> {
+    match claim {
+        Claim::Text(audience) => Some(vec![audience.to_owned()]),
+        Claim::Value(Value::Array(audiences)) => audiences.iter().map(|audience| audience.as_str().map(str::to_owned)).collect(),
         _ => None,
     }
 }
@@ -86,7 +97,7 @@ mod tests {
             ("253402300799", Duration::from_secs(LATEST_SECONDS)),
         ];
         for (text, expected) in cases {
-            let claims = Claims::parse(format!(r#"{{"exp":{text}}}"#).as_bytes()).ok().unwrap();
+            let claims = Claims::parse(format!(r#"{{"exp":{text}}}"#).into()).ok().unwrap();
             assert_eq!(claims.expires_at, Some(UnixTime::from_epoch(expected)), "{text}");
         }
     }
@@ -121,13 +132,13 @@ mod tests {
             "",
         ];
         for json in cases {
-            assert!(Claims::parse(json.as_bytes()).is_err(), "{json}");
+            assert!(Claims::parse(json.into()).is_err(), "{json}");
         }
     }
 
     #[test]
     fn reads_both_forms_of_aud() {
-        let audiences = |json: &str| Claims::parse(json.as_bytes()).ok().unwrap().audiences;
+        let audiences = |json: &str| Claims::parse(json.into()).ok().unwrap().audiences;
         assert_eq!(audiences(r#"{"aud":"a"}"#), ["a"]);
         assert_eq!(audiences(r#"{"aud":["a","b"]}"#), ["a", "b"]);
         assert!(audiences("{}").is_empty());

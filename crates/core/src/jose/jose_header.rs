@@ -32,10 +32,8 @@ impl JoseHeader {
     /// # Errors
     /// [`Malformed`], in this order: no JSON object; a parameter that is refused; `alg`, `kid`, `typ` of another kind.
     pub fn read(json: &[u8]) -> Result<Self, Malformed> {
-        let found = strict_json::read_as::<Found>(json).map_err(|error| {
-            // What is no object is told apart from what is no JSON by reading it as any value.
-            strict_json::read_object(Part::Header, json).err().unwrap_or(Malformed::Json(Part::Header, error))
-        })?;
+        strict_json::begins_object(Part::Header, json)?;
+        let found = strict_json::read_as::<Found>(json).map_err(|error| Malformed::Json(Part::Header, error))?;
         if let Some(name) = REFUSED_PARAMETERS.into_iter().find(|name| found.others.contains(*name)) {
             return Err(Malformed::Parameter(name));
         }

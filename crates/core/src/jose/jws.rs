@@ -63,8 +63,9 @@ impl<'a> Jws<'a> {
         self.signed_text
     }
 
-    pub(super) fn payload(&self) -> &[u8] {
-        &self.payload
+    /// What is signed beside the header. It is given away once.
+    pub(super) fn take_payload(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.payload)
     }
 
     pub(super) fn signature(&self) -> &[u8] {

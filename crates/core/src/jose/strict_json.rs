@@ -15,13 +15,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Value> {
     read(bytes).ok()
 }
 
-/// The JSON object that a part of a token is.
-pub(super) fn read_object(part: Part, bytes: &[u8]) -> Result<Map<String, Value>, Malformed> {
-    match read(bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Malformed::NotAnObject(part)),
-        Err(error) => Err(Malformed::Json(part, error)),
+/// Whether a part of a token begins as a JSON object does; why it is none, if not.
+pub(super) fn begins_object(part: Part, bytes: &[u8]) -> Result<(), Malformed> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
+        return Ok(());
     }
+    Err(read(bytes).map_or_else(|error| Malformed::Json(part, error), |_| Malformed::NotAnObject(part)))
 }
 
 fn read(bytes: &[u8]) -> Result<Value, serde_json::Error> {
@@ -36,7 +35,7 @@ pub(super) fn read_as<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serd
 }
 
 /// A JSON value of which no object repeats a name.
-pub(super) struct Strict(pub Value);
+pub(crate) struct Strict(pub Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -44,7 +43,8 @@ impl<'de> Deserialize<'de> for Strict {
     }
 }
 
-struct StrictVisitor;
+/// Reads one.
+pub(crate) struct StrictVisitor;
 
 impl<'de> Visitor<'de> for StrictVisitor {
     type Value = Strict;
@@ -128,6 +128,8 @@ mod tests {
             assert_eq!(parse(text.as_bytes()), None);
         }
         assert_eq!(parse(b"\"\xff\""), None);
-        assert!(read_object(Part::Claims, b"[]").is_err());
+        assert!(matches!(begins_object(Part::Claims, b" []"), Err(Malformed::NotAnObject(_))));
+        assert!(matches!(begins_object(Part::Claims, b" ["), Err(Malformed::Json(..))));
+        assert!(begins_object(Part::Claims, b"\n{").is_ok());
     }
 }

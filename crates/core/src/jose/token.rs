@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
 use super::Algorithm;
 use super::claims::Claims;
 use super::jws::Jws;
 use super::malformed::Malformed;
+use crate::claim_set::ClaimSet;
 use crate::rejection::Rejection;
 
 /// A well-formed token. Nobody has vouched for what it says.
@@ -31,8 +30,8 @@ impl<'a> Token<'a> {
     /// # Errors
     /// [`Malformed`]: what [`Jws::read`] refuses, then claims of the wrong type.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let jws = Jws::read(bytes)?;
-        let claims = Claims::parse(jws.payload())?;
+        let mut jws = Jws::read(bytes)?;
+        let claims = Claims::parse(jws.take_payload())?;
         Ok(Self { jws, claims })
     }
 
@@ -82,7 +81,7 @@ pub struct Verified {
 impl Verified {
     /// All claims.
     #[must_use]
-    pub const fn claims(&self) -> &Map<String, Value> {
+    pub const fn claims(&self) -> &ClaimSet {
         &self.claims.members
     }
 }

@@ -4,12 +4,11 @@
 //! that is a whole number is compared with it in its decimal spelling. Whatever cannot be compared fails, also where the
 //! comparison is negated: a claim that is missing, null or of another type, and a value that the request does not have.
 
-use std::borrow::Cow;
-
 use serde_json::{Number, Value};
 
 use super::Facts;
 use super::template::Template;
+use crate::claim_set::Claim;
 use crate::config::ConfigError;
 use crate::config::require::{ClaimConfig, Operand as OperandConfig};
 use crate::principal::Principal;
@@ -115,7 +114,7 @@ impl ClaimRequirement {
             return if self.test == Test::Exists && self.negated { Ok(()) } else { Err(Rejection::ClaimMissing) };
         };
         let wanted = if self.negated { Comparison::Different } else { Comparison::Same };
-        if self.test.compare(&claim, facts) == wanted { Ok(()) } else { Err(Rejection::ClaimMismatch) }
+        if self.test.compare(claim, facts) == wanted { Ok(()) } else { Err(Rejection::ClaimMismatch) }
     }
 }
 
@@ -135,39 +134,39 @@ fn prefix(operand: &OperandConfig, parameters: &[&str], path: &str) -> Result<Te
 }
 
 impl Source {
-    fn of<'a>(&self, principal: &'a Principal) -> Option<Cow<'a, Value>> {
-        let list = |names: &[String]| Some(Cow::Owned(Value::from(names.to_vec()))).filter(|_| !names.is_empty());
+    fn of<'a>(&self, principal: &'a Principal) -> Option<Claim<'a>> {
+        let list = |names: &'a [String]| if names.is_empty() { None } else { Some(Claim::Texts(names)) };
         match self {
-            Self::Subject => principal.subject.as_deref().map(|subject| Cow::Owned(Value::from(subject))),
+            Self::Subject => principal.subject.as_deref().map(Claim::Text),
             Self::Roles => list(&principal.roles),
             Self::Scopes => list(&principal.scopes),
-            Self::Claim(path) => principal.claim(path).map(Cow::Borrowed),
+            Self::Claim(path) => principal.claim(path),
         }
     }
 }
 
 impl Test {
-    fn compare(&self, claim: &Value, facts: &Facts<'_>) -> Comparison {
+    fn compare(&self, claim: Claim<'_>, facts: &Facts<'_>) -> Comparison {
         match self {
             Self::Exists => Comparison::Same,
             Self::Equals(operand) => operand.compare(claim, facts),
             Self::OneOf(operands) => {
                 let one_of = |claim| any(operands.iter().map(|operand| operand.compare(claim, facts)));
                 match claim {
-                    Value::Array(members) if members.is_empty() => Comparison::Different,
-                    Value::Array(members) => any(members.iter().map(one_of)),
+                    Claim::Texts(members) => any_of(members.iter().map(|member| one_of(Claim::Text(member)))),
+                    Claim::Value(Value::Array(members)) => any_of(members.iter().map(|member| one_of(member.into()))),
                     claim => one_of(claim),
                 }
             }
             Self::Contains(operand) => match claim {
-                Value::Array(members) if members.is_empty() => Comparison::Different,
-                Value::Array(members) => any(members.iter().map(|member| operand.compare(member, facts))),
-                Value::String(text) => any(text.split(' ').map(|word| operand.compare_text(word, facts))),
-                _ => Comparison::Unfit,
+                Claim::Texts(members) => any_of(members.iter().map(|member| operand.compare_text(member, facts))),
+                Claim::Value(Value::Array(members)) => any_of(members.iter().map(|member| operand.compare(member.into(), facts))),
+                Claim::Text(text) => any(text.split(' ').map(|word| operand.compare_text(word, facts))),
+                Claim::Value(_) => Comparison::Unfit,
             },
             Self::Prefix(prefix) => match (claim, prefix.render(facts)) {
                 (_, None) => Comparison::Absent,
-                (Value::String(text), Some(prefix)) => same(text.starts_with(&*prefix)),
+                (Claim::Text(text), Some(prefix)) => same(text.starts_with(&*prefix)),
                 _ => Comparison::Unfit,
             },
         }
@@ -186,14 +185,14 @@ impl Operand {
         }
     }
 
-    fn compare(&self, claim: &Value, facts: &Facts<'_>) -> Comparison {
+    fn compare(&self, claim: Claim<'_>, facts: &Facts<'_>) -> Comparison {
         match (self, claim) {
-            (Self::Text(_), Value::String(text)) => self.compare_text(text, facts),
-            (Self::Text(template), Value::Number(number)) if template.constant().is_none() && is_whole(number) => {
+            (Self::Text(_), Claim::Text(text)) => self.compare_text(text, facts),
+            (Self::Text(template), Claim::Value(Value::Number(number))) if template.constant().is_none() && is_whole(number) => {
                 self.compare_text(&number.to_string(), facts)
             }
-            (Self::Number(wanted), Value::Number(number)) => same(wanted.as_f64() == number.as_f64()),
-            (Self::Boolean(wanted), Value::Bool(value)) => same(wanted == value),
+            (Self::Number(wanted), Claim::Value(Value::Number(number))) => same(wanted.as_f64() == number.as_f64()),
+            (Self::Boolean(wanted), Claim::Value(Value::Bool(value))) => same(wanted == value),
             _ => Comparison::Unfit,
         }
     }
@@ -213,6 +212,11 @@ const fn same(is_same: bool) -> Comparison {
 
 fn is_whole(number: &Number) -> bool {
     number.is_i64() || number.is_u64()
+}
+
+/// How the members of a list compare. That an empty list has one that is meant cannot be said.
+fn any_of(comparisons: impl ExactSizeIterator<Item = Comparison>) -> Comparison {
+    if comparisons.len() == 0 { Comparison::Different } else { any(comparisons) }
 }
 
 /// How a claim compares with several values, or several with one.

@@ -1,8 +1,9 @@
 mod claims;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::*;
+use crate::claim_set::ClaimSet;
 use crate::principal::Method;
 
 fn compile(require: &Value) -> Result<Requirement, String> {
@@ -25,7 +26,7 @@ fn principal() -> Principal {
         roles: vec!["ADMIN".to_owned(), "USER".to_owned()],
         scopes: vec!["orders.read".to_owned(), "orders.write".to_owned()],
         audiences: vec!["orders".to_owned()],
-        claims: Map::new(),
+        claims: ClaimSet::default(),
         method: Method::Jwt,
         token_id: None,
         expires_at: None,

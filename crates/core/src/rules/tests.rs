@@ -283,7 +283,7 @@ fn all_selected_rules_must_hold() {
         roles: vec!["USER".to_owned()],
         scopes: Vec::new(),
         audiences: Vec::new(),
-        claims: serde_json::Map::new(),
+        claims: crate::claim_set::ClaimSet::default(),
         method: crate::principal::Method::Jwt,
         token_id: None,
         expires_at: None,

@@ -63,8 +63,7 @@ impl Stage for Scripted {
         exchange.edits.remove("x-forged");
         if script.identifies {
             let principal: Principal = serde_json::from_str(PRINCIPAL).unwrap();
-            let (json, issuer_name) = (PRINCIPAL.into(), "uaa".into());
-            exchange.identity = Some(Rc::new(Identity { principal, json, issuer_name, injected: None }));
+            exchange.identity = Some(Rc::new(Identity::new(principal, "uaa".into())));
         }
         if verdict == Verdict::Continue && exchange.decision.is_none() {
             exchange.decision = Some(Decision::allow("orders".into(), TOKEN_VALID, None));

@@ -64,19 +64,18 @@ impl<P: Proxy> Runner<'_, P> {
     pub(super) fn read_identity(&self, exchange: &mut Exchange) -> Result<()> {
         let decision = self.proxy.property(DECISION)?;
         let principal = self.proxy.property(PRINCIPAL)?;
-        exchange.decision = decision.and_then(|json| self.understand::<Decision>(DECISION, &json).map(|(decision, _)| decision));
+        exchange.decision = decision.and_then(|json| self.understand::<Decision>(DECISION, &json));
         exchange.identity = principal.and_then(|json| {
-            let (principal, json) = self.understand::<Principal>(PRINCIPAL, &json)?;
+            let principal = self.understand::<Principal>(PRINCIPAL, &json)?;
             let vouched = exchange.decision.as_ref().and_then(|decision| decision.issuer.clone());
             let issuer_name = vouched.unwrap_or_else(|| Rc::from(principal.issuer.as_str()));
-            Some(Rc::new(Identity { principal, json: Box::from(json), issuer_name, injected: None }))
+            Some(Rc::new(Identity::new(principal, issuer_name)))
         });
         Ok(())
     }
 
-    fn understand<'a, T: serde::de::DeserializeOwned>(&self, key: &str, json: &'a [u8]) -> Option<(T, &'a str)> {
-        let text = std::str::from_utf8(json).ok();
-        let value = text.and_then(|text| Some((serde_json::from_str(text).ok()?, text)));
+    fn understand<T: serde::de::DeserializeOwned>(&self, key: &str, json: &[u8]) -> Option<T> {
+        let value = serde_json::from_slice(json).ok();
         if value.is_none() {
             self.proxy
                 .log(Severity::Error, &format!("portcullis: the filter state {key} is not what it should be; it is left out"));

@@ -41,7 +41,7 @@ impl<P: Proxy> Runner<'_, P> {
         if self.root.publishes_identity {
             let wanted = self.root.publication;
             if let Some(identity) = exchange.identity.as_ref().filter(|_| wanted.principal) {
-                self.proxy.set_state(PRINCIPAL, identity.json.as_bytes())?;
+                self.proxy.set_state(PRINCIPAL, identity.json().as_bytes())?;
             }
             if !wanted.decision {
                 return Ok(());

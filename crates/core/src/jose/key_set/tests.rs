@@ -110,7 +110,7 @@ fn every_algorithm_verifies_and_a_changed_token_does_not() {
         let name = algorithm.as_str();
         let good = token(algorithm, Some(kid));
         let verified = keys.verify(Token::parse(good.as_bytes()).unwrap(), everything()).unwrap();
-        assert_eq!(verified.claims()["sub"], "alice", "{name}");
+        assert_eq!(verified.claims().get("sub").unwrap().as_str(), Some("alice"), "{name}");
 
         let parts: Vec<_> = good.split('.').collect();
         let [header, claims, signature] = parts.as_slice() else { panic!("three parts") };

@@ -8,7 +8,7 @@ use crate::headers::Headers;
 fn claim(config: &Value, claims: &Value, request: &Request) -> Result<(), Rejection> {
     let matching = MatchConfig::parse(br#"{"paths": ["/{tenant}/{id}"]}"#).unwrap();
     let matcher = Matcher::compile(&matching, "match").unwrap();
-    let principal = Principal { claims: claims.as_object().unwrap().clone(), ..principal() };
+    let principal = Principal { claims: claims.as_object().unwrap().clone().into(), ..principal() };
     let requirement = compile(&json!({"claims": [config]})).unwrap();
     let callers = [Vouched { principal: &principal, issuer: "uaa" }];
     requirement.check(&callers, &Facts { request, matcher: &matcher }).map(|_| ())
