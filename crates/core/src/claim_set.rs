@@ -65,6 +65,10 @@ impl Span {
         Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
     }
 
+    fn len(self) -> usize {
+        self.range().len()
+    }
+
     fn range(self) -> Range<usize> {
         let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
         place(self.start)..place(self.end)
@@ -85,8 +89,7 @@ impl ClaimSet {
     /// The claim of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Claim<'_>> {
-        let member = self.members.iter().find(|member| self.name(member) == name)?;
-        Some(self.claim(member))
+        self.members.iter().find(|member| self.is_named(member, name)).map(|member| self.claim(member))
     }
 
     /// The claim at a path of names joined by dots (`realm_access.roles`).
@@ -109,7 +112,7 @@ impl ClaimSet {
 
     /// Put another value in place of that at a path, which is read as by [`at`](Self::at), if this makes one of it.
     pub fn replace_at(&mut self, path: &str, replace: impl FnOnce(Claim<'_>) -> Option<Value>) {
-        if let Some(index) = self.members.iter().position(|member| self.name(member) == path) {
+        if let Some(index) = self.members.iter().position(|member| self.is_named(member, path)) {
             let replaced = self.members.get(index).and_then(|member| replace(self.claim(member)));
             if let (Some(value), Some(member)) = (replaced, self.members.get_mut(index)) {
                 member.value = Stored::Value(value);
@@ -118,7 +121,7 @@ impl ClaimSet {
             return;
         }
         let Some((head, rest)) = path.split_once('.') else { return };
-        let Some(index) = self.members.iter().position(|member| self.name(member) == head) else { return };
+        let Some(index) = self.members.iter().position(|member| self.is_named(member, head)) else { return };
         if let Some(Member { value: Stored::Value(Value::Object(members)), .. }) = self.members.get_mut(index)
             && let Some(value) = value_at(members, rest)
             && let Some(replaced) = replace(Claim::from(&*value))
@@ -151,6 +154,14 @@ impl ClaimSet {
         });
         let places = self.members.capacity().saturating_mul(size_of::<Member>());
         memory::sum(members.chain([places, self.json.capacity()]))
+    }
+
+    /// Most names differ in length already, and then no byte is looked at.
+    fn is_named(&self, member: &Member, name: &str) -> bool {
+        match &member.name {
+            Name::At(span) => span.len() == name.len() && self.json.as_bytes().get(span.range()) == Some(name.as_bytes()),
+            Name::Own(own) => **own == *name,
+        }
     }
 
     fn name<'a>(&'a self, member: &'a Member) -> &'a str {

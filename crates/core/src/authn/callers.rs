@@ -7,7 +7,7 @@ use super::policy::Policy;
 use crate::auth_header;
 use crate::edits::Edit;
 use crate::extractor::Found;
-use crate::jose::{Accepted, Signatures, Token, Validity};
+use crate::jose::{Accepted, KnownHeader, Signatures, Token, Validity};
 use crate::keyring::{FetchError, Keyring, Keys};
 use crate::principal::Identity;
 use crate::rejection::Rejection;
@@ -29,6 +29,7 @@ pub(super) struct Callers {
     /// What the stage auth-header of the same module tells the upstream of a caller.
     pub inject: Option<Rc<auth_header::Policy>>,
     pub verified: VerifiedTokens<Rc<Caller>>,
+    known_header: KnownHeader,
 }
 
 /// What is known of a verified token.
@@ -73,6 +74,7 @@ impl Callers {
             signatures: Signatures::in_module(),
             inject: None,
             verified: VerifiedTokens::new(CACHE_LIMITS),
+            known_header: KnownHeader::default(),
         }
     }
 
@@ -98,7 +100,7 @@ impl Callers {
     }
 
     fn verify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<(Caller, Validity), Obstacle> {
-        let token = Token::parse(found.token)?;
+        let token = Token::read_knowing(found.token, &mut self.known_header).map_err(Rejection::from)?;
         let index = policy.issuer_of(&token, found.source).ok_or(Rejection::IssuerUnknown)?;
         let (Some(issuer), Some(keyring)) = (policy.issuers.get(index), self.keyrings.get_mut(index)) else {
             return Err(Rejection::IssuerUnknown.into());

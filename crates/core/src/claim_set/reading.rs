@@ -29,7 +29,7 @@ struct Members<'t> {
 }
 
 impl<'t> Members<'t> {
-    fn name<'a>(&'a self, place: u32) -> &'a str {
+    fn name(&self, place: u32) -> &str {
         match usize::try_from(place).ok().and_then(|place| self.members.get(place)).map(|member| &member.name) {
             Some(Name::At(span)) => self.json.get(span.range()).unwrap_or_default(),
             Some(Name::Own(name)) => name,

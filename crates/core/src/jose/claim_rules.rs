@@ -108,7 +108,7 @@ impl ClaimRules {
     pub fn holds(&self, check: ClaimCheck, verified: &Verified, now: UnixTime) -> Result<(), Rejection> {
         let claims = &verified.claims;
         match check {
-            ClaimCheck::Type if !self.is_type(verified.media_type.as_deref()) => Err(Rejection::TypeMismatch),
+            ClaimCheck::Type if !self.is_type(verified.header.media_type.as_deref()) => Err(Rejection::TypeMismatch),
             ClaimCheck::Issuer if self.issuer.is_some() && claims.text("iss") != self.issuer.as_deref() => {
                 Err(Rejection::IssuerUnknown)
             }
@@ -218,6 +218,8 @@ fn split(text: &str, separators: &[char]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::Algorithm;
+    use crate::jose::jose_header::JoseHeader;
     use serde_json::json;
 
     const NOW: u64 = 1_700_000_000;
@@ -238,7 +240,9 @@ mod tests {
     }
 
     fn verified(claims: &Value, media_type: Option<&str>) -> Verified {
-        Verified { claims: Claims::parse(claims.to_string().into()).unwrap(), media_type: media_type.map(str::to_owned) }
+        let media_type = media_type.map(str::to_owned);
+        let header = JoseHeader { algorithm: Algorithm::Rs256, key_id: None, media_type };
+        Verified { claims: Claims::parse(claims.to_string().into()).unwrap(), header: header.into() }
     }
 
     fn outcome(rules: &ClaimRules, claims: &Value) -> Result<(), Rejection> {

@@ -15,6 +15,9 @@ use crate::time::UnixTime;
 /// 9999-12-31T23:59:59Z, the latest time that a claim may name.
 const LATEST_SECONDS: u64 = 253_402_300_799;
 
+/// The registered claims that are text.
+const TEXTS: [&str; 4] = ["iss", "sub", "jti", "nonce"];
+
 /// The claims as the token states them.
 pub(super) struct Claims {
     /// All of them.
@@ -36,17 +39,22 @@ impl Claims {
     /// [`Malformed`].
     pub fn parse(json: Vec<u8>) -> Result<Self, Malformed> {
         let members = read(json)?;
-        let is_no_text = |name: &&str| members.get(name).is_some_and(|claim| claim.as_str().is_none());
-        if let Some(name) = ["iss", "sub", "jti", "nonce"].into_iter().find(is_no_text) {
-            return Err(Malformed::Claim(name));
+        let (mut expires_at, mut not_before, mut issued_at, mut audiences) = (None, None, None, Vec::new());
+        let time = |name, claim| numeric_date(claim).ok_or(Malformed::Claim(name)).map(Some);
+        for (name, claim) in members.iter() {
+            match name {
+                "exp" => expires_at = time("exp", claim)?,
+                "nbf" => not_before = time("nbf", claim)?,
+                "iat" => issued_at = time("iat", claim)?,
+                "aud" => audiences = texts(claim).ok_or(Malformed::Claim("aud"))?,
+                _ => {}
+            }
+            if let Some(name) = TEXTS.into_iter().find(|text| *text == name)
+                && claim.as_str().is_none()
+            {
+                return Err(Malformed::Claim(name));
+            }
         }
-        let time = |name| match members.get(name).map(numeric_date) {
-            None => Ok(None),
-            Some(None) => Err(Malformed::Claim(name)),
-            Some(time) => Ok(time),
-        };
-        let (expires_at, not_before, issued_at) = (time("exp")?, time("nbf")?, time("iat")?);
-        let audiences = members.get("aud").map_or(Some(Vec::new()), audiences).ok_or(Malformed::Claim("aud"))?;
         Ok(Self { members, expires_at, not_before, issued_at, audiences })
     }
 
@@ -75,10 +83,10 @@ fn numeric_date(claim: Claim<'_>) -> Option<UnixTime> {
     (since_epoch <= Duration::from_secs(LATEST_SECONDS)).then(|| UnixTime::from_epoch(since_epoch))
 }
 
-fn audiences(claim: Claim<'_>) -> Option<Vec<String>> {
+fn texts(claim: Claim<'_>) -> Option<Vec<String>> {
     match claim {
-        Claim::Text(audience) => Some(vec![audience.to_owned()]),
-        Claim::Value(Value::Array(audiences)) => audiences.iter().map(|audience| audience.as_str().map(str::to_owned)).collect(),
+        Claim::Text(text) => Some(vec![text.to_owned()]),
+        Claim::Value(Value::Array(texts)) => texts.iter().map(|text| text.as_str().map(str::to_owned)).collect(),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ use super::strict_json::{self, Strict};
 const REFUSED_PARAMETERS: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
 /// What is used of a header.
+#[derive(Debug)]
 pub(super) struct JoseHeader {
     /// `alg`.
     pub algorithm: Algorithm,

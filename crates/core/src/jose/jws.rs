@@ -1,13 +1,13 @@
 //! A signed text in compact form (RFC 7515 section 7.1), before anybody has looked at what it says.
 
 use std::fmt;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::rc::Rc;
 
 use super::Algorithm;
 use super::jose_header::JoseHeader;
+use super::known_header::KnownHeader;
 use super::malformed::{Malformed, Part};
+use super::part::decode;
 
 /// The longest token that is looked at.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -17,9 +17,7 @@ pub struct Jws<'a> {
     signed_text: &'a [u8],
     payload: Vec<u8>,
     signature: Vec<u8>,
-    algorithm: Algorithm,
-    key_id: Option<String>,
-    media_type: Option<String>,
+    header: Rc<JoseHeader>,
 }
 
 impl<'a> Jws<'a> {
@@ -29,6 +27,11 @@ impl<'a> Jws<'a> {
     /// [`Malformed`], in this order: more than [`MAX_TOKEN_BYTES`]; anything but three non-empty parts of strict base64url; a
     /// header that is not an object with a known `alg`, or that asks for more than this crate does.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        Self::read_knowing(bytes, &mut KnownHeader::default())
+    }
+
+    /// The same, faster where the header is known already.
+    pub(super) fn read_knowing(bytes: &'a [u8], known: &mut KnownHeader) -> Result<Self, Malformed> {
         if bytes.len() > MAX_TOKEN_BYTES {
             return Err(Malformed::TooLong(bytes.len()));
         }
@@ -38,24 +41,23 @@ impl<'a> Jws<'a> {
         else {
             return Err(Malformed::Parts(text.split('.').count()));
         };
-        let (header, payload) = (decode(Part::Header, header)?, decode(Part::Claims, payload)?);
-        let signature = decode(Part::Signature, signature)?;
-        let signed_text = text.rsplit_once('.').map(|(signed_text, _)| signed_text.as_bytes()).unwrap_or_default();
-
-        let JoseHeader { algorithm, key_id, media_type } = JoseHeader::read(&header)?;
-        Ok(Self { signed_text, payload, signature, algorithm, key_id, media_type })
+        let signed_text = bytes.get(..bytes.len().saturating_sub(signature.len()).saturating_sub(1)).unwrap_or_default();
+        let (payload, signature) = (decode(Part::Claims, payload)?, decode(Part::Signature, signature)?);
+        let header = known.read(header)?;
+        Ok(Self { signed_text, payload, signature, header })
     }
 
     /// A signature apart from the text that is signed, which may be any bytes.
     #[must_use]
-    pub const fn detached(algorithm: Algorithm, signed_text: &'a [u8], signature: Vec<u8>) -> Self {
-        Self { signed_text, payload: Vec::new(), signature, algorithm, key_id: None, media_type: None }
+    pub fn detached(algorithm: Algorithm, signed_text: &'a [u8], signature: Vec<u8>) -> Self {
+        let header = Rc::new(JoseHeader { algorithm, key_id: None, media_type: None });
+        Self { signed_text, payload: Vec::new(), signature, header }
     }
 
     /// The algorithm that the text claims to be signed by.
     #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        self.algorithm
+    pub fn algorithm(&self) -> Algorithm {
+        self.header.algorithm
     }
 
     /// What is signed (RFC 7515 section 5.1).
@@ -73,27 +75,18 @@ impl<'a> Jws<'a> {
     }
 
     pub(super) fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+        self.header.key_id.as_deref()
     }
 
-    /// The header's `typ`.
-    pub(super) fn into_media_type(self) -> Option<String> {
-        self.media_type
+    /// The header.
+    pub(super) fn into_header(self) -> Rc<JoseHeader> {
+        self.header
     }
 }
 
 impl fmt::Debug for Jws<'_> {
     /// Names the algorithm only: a token is a credential and must not reach a log.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Jws").field("algorithm", &self.algorithm).finish_non_exhaustive()
-    }
-}
-
-/// The bytes of a non-empty part.
-fn decode(part: Part, text: &str) -> Result<Vec<u8>, Malformed> {
-    match URL_SAFE_NO_PAD.decode(text) {
-        Ok(bytes) if !bytes.is_empty() => Ok(bytes),
-        Ok(_) => Err(Malformed::Empty(part)),
-        Err(error) => Err(Malformed::Encoding(part, error)),
+        formatter.debug_struct("Jws").field("algorithm", &self.algorithm()).finish_non_exhaustive()
     }
 }
