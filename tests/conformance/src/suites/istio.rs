@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use portcullis_core::principal::claim_at;
+use portcullis_core::claim_set::claim_at;
 use portcullis_core::stage::{Fetch, FetchOutcome};
 use portcullis_core::time::UnixTime;
 use serde_json::{Map, Value, json};
