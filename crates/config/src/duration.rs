@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error, Visitor};
 const EXPECTED: &str = "a duration, a string such as \"30s\", \"5m\" or \"300ms\"";
 
 /// The units with their nanoseconds; where one begins like another, the longer stands first.
-const UNITS: [(&str, u128); 7] = [
+const UNITS: [(&str, u64); 7] = [
     ("ms", 1_000_000),
     ("us", 1_000),
     ("µs", 1_000),
@@ -48,7 +48,7 @@ impl DurationText {
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        const LONGEST: u128 = 876_000 * 3_600 * 1_000_000_000;
+        const LONGEST: u64 = 876_000 * 3_600 * 1_000_000_000;
         if text.starts_with('-') {
             return Err(Problem::Negative);
         }
@@ -59,19 +59,18 @@ impl DurationText {
         if rest.is_empty() {
             return Err(Problem::Malformed);
         }
-        let mut total: u128 = 0;
+        let mut total: u64 = 0;
         while !rest.is_empty() {
             let (part, after) = take_part(rest)?;
             total = total.checked_add(part).filter(|total| *total <= LONGEST).ok_or(Problem::TooLong)?;
             rest = after;
         }
-        let nanoseconds = u64::try_from(total).map_err(|_| Problem::TooLong)?;
-        Ok(Self(Duration::from_nanos(nanoseconds)))
+        Ok(Self(Duration::from_nanos(total)))
     }
 }
 
 /// The first number with its unit in nanoseconds, and what follows it.
-fn take_part(text: &str) -> Result<(u128, &str), Problem> {
+fn take_part(text: &str) -> Result<(u64, &str), Problem> {
     let (whole, rest) = take_digits(text);
     let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), take_digits);
     if whole.is_empty() && fraction.is_empty() {
@@ -99,7 +98,7 @@ fn take_digits(text: &str) -> (&str, &str) {
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
-fn number(digits: &str) -> Result<u128, Problem> {
+fn number(digits: &str) -> Result<u64, Problem> {
     if digits.is_empty() { Ok(0) } else { digits.parse().map_err(|_| Problem::TooLong) }
 }
 

@@ -137,8 +137,8 @@ fn the_one(config: &JwtRuleConfig, path: &str) -> Result<&'static str, ConfigErr
 }
 
 fn refresh(config: &JwtRuleConfig, path: &str) -> Result<Refresh, ConfigError> {
-    let interval = positive(config.refresh, DEFAULT_REFRESH, &format!("{path}.refresh"), Duration::from_secs(1))?;
-    let timeout = positive(config.timeout, DEFAULT_TIMEOUT, &format!("{path}.timeout"), Duration::from_millis(1))?;
+    let interval = positive(config.refresh, DEFAULT_REFRESH, &format!("{path}.refresh"), 1_000)?;
+    let timeout = positive(config.timeout, DEFAULT_TIMEOUT, &format!("{path}.timeout"), 1)?;
     if timeout > MAX_TIMEOUT {
         return Err(ConfigError::new(format!("{path}.timeout"), "is longer than a minute")
             .hint("requests are held that long while the keys are fetched"));
@@ -206,10 +206,10 @@ fn key_hosts(config: &JwtRuleConfig, path: &str) -> Result<Vec<KeyHost>, ConfigE
     Ok(hosts)
 }
 
-fn positive(text: Option<DurationText>, default: Duration, path: &str, least: Duration) -> Result<Duration, ConfigError> {
+fn positive(text: Option<DurationText>, default: Duration, path: &str, least_ms: u64) -> Result<Duration, ConfigError> {
     let duration = text.map_or(default, DurationText::get);
-    if duration < least {
-        return Err(ConfigError::new(path, "is too short").hint(format!("it is at least {} ms", least.as_millis())));
+    if duration < Duration::from_millis(least_ms) {
+        return Err(ConfigError::new(path, "is too short").hint(format!("it is at least {least_ms} ms")));
     }
     Ok(duration)
 }
