@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use self::deserializer::NodeDeserializer;
 use self::node::Node;
+pub use self::words::key_in_path;
 use crate::ConfigError;
 use crate::audit_log::AuditLogConfig;
 use crate::auth_header::AuthHeaderConfig;

@@ -8,9 +8,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAcces
 use serde::forward_to_deserialize_any;
 use serde_json::Number;
 
+use super::key_in_path;
 use super::misfit::Misfit;
 use super::node::Node;
-use super::words::key_in_path;
 use crate::ConfigError;
 use crate::suggestion;
 

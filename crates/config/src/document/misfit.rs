@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 
 use serde::de::{Error, Expected, Unexpected};
 
-use super::words::key_in_path;
+use super::key_in_path;
 use crate::ConfigError;
 
 /// A [`ConfigError`] behind a pointer.

@@ -10,8 +10,9 @@ use crate::suggestion;
 /// The longest part of a key that an error repeats, in characters.
 const MAX_KEY: usize = 64;
 
-/// A key as it stands in a path: on one line, and not too long.
-pub(super) fn key_in_path(key: &str) -> String {
+/// A key as it stands in an error: on one line, and not too long.
+#[must_use]
+pub fn key_in_path(key: &str) -> String {
     key.chars().take(MAX_KEY).flat_map(char::escape_debug).collect()
 }
 

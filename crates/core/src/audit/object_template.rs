@@ -1,6 +1,7 @@
 //! What an event was about: literal text with parameters of the path in it, `order/{path.orderId}`.
 
 use crate::config::ConfigError;
+use crate::config::document::key_in_path;
 use crate::matcher::PathParameters;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,7 @@ fn unknown(name: &str, parameters: &[&str], path: &str) -> ConfigError {
     } else {
         format!("there is {}", names.join(", "))
     };
-    let name = name.escape_debug();
+    let name = key_in_path(name);
     ConfigError::new(path, format!("`{{path.{name}}}` is not in every path of its match")).hint(hint)
 }
 

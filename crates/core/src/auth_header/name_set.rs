@@ -38,15 +38,15 @@ impl NameSet {
         if self.patterns.is_empty() {
             return Some(Vec::new());
         }
-        let mut names = Vec::new();
+        // These are few, and to sort them is more code than to find the place of each.
+        let mut names: Vec<String> = Vec::new();
         for (name, _) in headers.iter() {
             if self.contains(name) {
-                names.push(str::from_utf8(name).ok()?.to_ascii_lowercase());
+                let name = str::from_utf8(name).ok()?.to_ascii_lowercase();
+                if let Err(place) = names.binary_search(&name) {
+                    names.insert(place, name);
+                }
             }
-        }
-        if names.len() > 1 {
-            names.sort_unstable();
-            names.dedup();
         }
         Some(names)
     }

@@ -106,7 +106,7 @@ impl Sharing {
         }
         self.seen = turn.fetched;
         let (bytes, _) = shared.read(&self.record).ok()??;
-        let text: RecordText = serde_json::from_slice(&bytes).ok()?;
+        let text: RecordText = read(&bytes)?;
         let fetched = UnixTime::from_nanos(text.fetched);
         let is_new = fetched <= now.saturating_add(CLOCK_SKEW) && known.is_none_or(|known| fetched > known);
         is_new.then(|| Record {
@@ -143,7 +143,7 @@ impl Sharing {
     /// The turn, and what a write would replace. One that makes no sense is as good as none.
     fn read_turn(&self, now: UnixTime, shared: &mut dyn SharedData) -> Result<(TurnText, Over), NotShared> {
         let Some((bytes, version)) = shared.read(&self.turn)? else { return Ok((TurnText::default(), Over::Nothing)) };
-        let mut turn: TurnText = serde_json::from_slice(&bytes).unwrap_or_default();
+        let mut turn: TurnText = read(&bytes).unwrap_or_default();
         let believed = |value: u64, ahead: Duration| {
             if value <= nanoseconds(now.saturating_add(ahead).saturating_add(CLOCK_SKEW)) { value } else { 0 }
         };
@@ -156,6 +156,11 @@ impl Sharing {
     fn write_turn(&self, turn: TurnText, over: Over, shared: &mut dyn SharedData) -> Option<Written> {
         shared.write(&self.turn, &serde_json::to_vec(&turn).ok()?, over).ok()
     }
+}
+
+/// What a shared value says. All JSON is read as text: to read bytes is a second reader in the module.
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    serde_json::from_str(str::from_utf8(bytes).ok()?).ok()
 }
 
 fn nanoseconds(time: UnixTime) -> u64 {

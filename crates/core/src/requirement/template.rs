@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::Facts;
+use crate::config::document::key_in_path;
 use crate::config::{ConfigError, suggestion};
 use crate::request::is_token_byte;
 
@@ -106,5 +107,5 @@ fn unknown_parameter(name: &str, parameters: &[&str], path: &str) -> ConfigError
     } else {
         suggestion::hint(name, parameters, "parameters of its match")
     };
-    ConfigError::new(path, format!("`{{path.{}}}` is not in every path of its match", name.escape_debug())).hint(hint)
+    ConfigError::new(path, format!("`{{path.{}}}` is not in every path of its match", key_in_path(name))).hint(hint)
 }
