@@ -26,24 +26,40 @@ pub fn is_same(one: &[u8], other: &[u8]) -> bool {
 #[must_use]
 pub fn is_visible(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
-    // As long as no byte has its highest bit, no sum goes over into the next byte: 0x7f + 1 sets the bit, 0x21 + 0x5f too.
+    let unfit = |word: &[u8; 8]| invisible(u64::from_le_bytes(*word));
+    words.iter().map(unfit).fold(0, |sum, unfit| sum | unfit) & HIGH == 0 && rest.iter().all(u8::is_ascii_graphic)
+}
+
+/// Whether every byte is visible ASCII, and none is this one.
+#[must_use]
+pub fn is_visible_without(bytes: &[u8], unwanted: u8) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
     let unfit = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
-        word | word.wrapping_add(all(1)) | !word.wrapping_add(all(0x5f))
+        invisible(word) | zero(word ^ all(unwanted))
     };
-    words.iter().map(unfit).fold(0, |sum, unfit| sum | unfit) & HIGH == 0 && rest.iter().all(u8::is_ascii_graphic)
+    words.iter().map(unfit).fold(0, |sum, unfit| sum | unfit) & HIGH == 0
+        && rest.iter().all(|byte| byte.is_ascii_graphic() && *byte != unwanted)
 }
 
 /// Whether a byte is among them.
 #[must_use]
 pub fn contains(bytes: &[u8], wanted: u8) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
-    // The lowest byte that is zero borrows, and so sets its highest bit; one that only seems to be zero has a zero below it.
-    let found = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word) ^ all(wanted);
-        word.wrapping_sub(all(1)) & !word
-    };
+    let found = |word: &[u8; 8]| zero(u64::from_le_bytes(*word) ^ all(wanted));
     words.iter().map(found).fold(0, |sum, found| sum | found) & HIGH != 0 || rest.contains(&wanted)
+}
+
+/// Has the highest bit of some byte set if and only if a byte is not visible ASCII.
+const fn invisible(word: u64) -> u64 {
+    // As long as no byte has its highest bit, no sum goes over into the next byte: 0x7f + 1 sets the bit, 0x21 + 0x5f too.
+    word | word.wrapping_add(all(1)) | !word.wrapping_add(all(0x5f))
+}
+
+/// Has the highest bit of some byte set if and only if a byte is zero.
+const fn zero(word: u64) -> u64 {
+    // The lowest byte that is zero borrows, and so sets its highest bit; one that only seems to be zero has a zero below it.
+    word.wrapping_sub(all(1)) & !word
 }
 
 #[cfg(test)]
@@ -68,6 +84,8 @@ mod tests {
             assert_eq!(is_visible(&bytes), bytes.iter().all(u8::is_ascii_graphic), "{bytes:?}");
             for wanted in [0, 1, b',', b'!', b'~', 0x7f, 0x80, 0xff] {
                 assert_eq!(contains(&bytes, wanted), bytes.contains(&wanted), "{wanted} in {bytes:?}");
+                let expected = is_visible(&bytes) && !bytes.contains(&wanted);
+                assert_eq!(is_visible_without(&bytes, wanted), expected, "{bytes:?} without {wanted}");
             }
             let mut other = bytes.clone();
             assert!(is_same(&bytes, &other));

@@ -113,7 +113,7 @@ impl Headers {
 
     /// All headers, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        Pairs::of(&self.bytes).into_iter().flatten()
+        Pairs::of(&self.bytes).unwrap_or_default()
     }
 
     /// The values of every header with this name, in order.

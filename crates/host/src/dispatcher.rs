@@ -163,8 +163,9 @@ impl<P: Proxy> Dispatcher<P> {
     pub fn delete(&self, id: u32) {
         let removed = self.contexts.try_borrow_mut().ok().and_then(|mut contexts| contexts.remove(&id));
         if let Some(Context::Stream(stream)) = removed {
+            let has_waited = stream.wait().is_some();
             stream.set_phase(Phase::Gone);
-            if let Some(root) = &stream.root {
+            if let Some(root) = stream.root.as_ref().filter(|_| has_waited) {
                 root.remove_waiting(id);
             }
             stream.forget();

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::proxy::Proxy;
 use crate::root::Root;
 use crate::severity::Severity;
-use crate::stream::{Phase, Stream, Wait};
+use crate::stream::{self, Phase, Stream, Wait};
 
 pub use settling::refuse_without_policy;
 
@@ -81,38 +81,40 @@ impl<P: Proxy> Runner<'_, P> {
         if stream.phase() != Phase::Created {
             return Action::Pause;
         }
-        let action = self.decide(stream);
-        self.forget_if_settled(stream);
-        action
-    }
-
-    /// What nobody asks for any more is not kept for as long as the request lives: that may be days.
-    fn forget_if_settled(&self, stream: &Stream) {
-        if !self.root.observes && stream.wait().is_none() {
-            stream.forget();
-        }
-    }
-
-    fn decide(&self, stream: &Rc<Stream>) -> Action {
+        // Most exchanges end where they begin, and are never put anywhere else.
         let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return Action::Pause };
-        let phase = match self.read_request() {
-            Ok((exchange, now)) => self.advance(stream, slot.insert(exchange), 0, now, now),
+        let mut exchange = Exchange::new(Request::default(), None);
+        let phase = match self.read_request(&mut exchange) {
+            Ok(now) => self.advance(stream, &mut exchange, 0, now, now),
             Err(error) => {
                 self.report("a request was refused", error);
-                let exchange = slot.insert(Exchange::new(Request::default(), None));
-                self.settle(exchange, Some(Refusal::from(Rejection::HostError)))
+                self.settle(&mut exchange, Some(Refusal::from(Rejection::HostError)))
             }
         };
-        match self.enter_phase(stream, phase) {
+        let phase = self.enter_phase(stream, phase);
+        if self.asks_again(stream) {
+            *slot = Some(Box::new(exchange));
+        } else {
+            stream::forget(exchange);
+        }
+        match phase {
             Phase::Passed => Action::Continue,
             _ => Action::Pause,
         }
     }
 
+    /// Whether somebody asks again for what is known of a request. If not, it is not kept for as long as the request lives: that may
+    /// be days.
+    fn asks_again(&self, stream: &Stream) -> bool {
+        self.root.observes || stream.wait().is_some()
+    }
+
     /// Asks again about a request that is held. The caller has made the request's context the effective one.
     fn resume(&self, stream: &Rc<Stream>, wait: Wait, now: UnixTime) {
         self.decide_again(stream, wait, now);
-        self.forget_if_settled(stream);
+        if !self.asks_again(stream) {
+            stream.forget();
+        }
     }
 
     fn decide_again(&self, stream: &Rc<Stream>, wait: Wait, now: UnixTime) {
@@ -133,11 +135,13 @@ impl<P: Proxy> Runner<'_, P> {
     }
 
     fn enter_phase(&self, stream: &Rc<Stream>, phase: Phase) -> Phase {
+        let has_waited = stream.wait().is_some();
         stream.set_phase(phase);
         let phase = stream.phase();
         match phase {
             Phase::Waiting(_) => self.root.add_waiting(stream),
-            _ => self.root.remove_waiting(stream.id),
+            _ if has_waited => self.root.remove_waiting(stream.id),
+            _ => {}
         }
         phase
     }

@@ -38,6 +38,11 @@ pub struct Wait {
     pub since: UnixTime,
 }
 
+/// Forgets what is known about an exchange; the next request's headers find its memory.
+pub fn forget(exchange: Exchange) {
+    buffers::keep(exchange.request.into_headers().into_bytes());
+}
+
 /// One HTTP exchange.
 #[derive(Debug)]
 pub struct Stream {
@@ -45,8 +50,8 @@ pub struct Stream {
     pub id: u32,
     /// The configuration that it began with, and ends with; absent when there was none, and then it is refused.
     pub root: Option<Rc<Root>>,
-    /// What is known about it; absent until its headers are seen.
-    pub exchange: RefCell<Option<Exchange>>,
+    /// What is known about it, as long as somebody will ask for it; absent until its headers are seen.
+    pub exchange: RefCell<Option<Box<Exchange>>>,
     phase: Cell<Phase>,
     logged: Cell<bool>,
 }
@@ -58,12 +63,12 @@ impl Stream {
         Self { id, root, exchange: RefCell::new(None), phase: Cell::new(Phase::Created), logged: Cell::new(false) }
     }
 
-    /// Forgets what is known about it; the next request's headers find its memory.
+    /// Forgets what is known about it.
     pub fn forget(&self) {
         if let Ok(mut slot) = self.exchange.try_borrow_mut()
             && let Some(exchange) = slot.take()
         {
-            buffers::keep(exchange.request.into_headers().into_bytes());
+            forget(*exchange);
         }
     }
 

@@ -17,6 +17,14 @@ enum Credential<'a> {
 pub(super) fn find<'a>(headers: &'a Headers, name: &'a str, prefix: &str) -> Result<Option<&'a [u8]>, Rejection> {
     let Some(value) = headers.single(name).map_err(|_| Rejection::CredentialsMultiple)? else { return Ok(None) };
     let value = without_white_space(value);
+    // As almost every one is; its bytes are looked at once then.
+    if let Credential::Ours(token) = after_prefix(value, prefix)
+        && !token.is_empty()
+        && bytes::is_visible_without(token, b',')
+        && value.get(..value.len().saturating_sub(token.len())).is_some_and(|before| !before.contains(&b','))
+    {
+        return Ok(Some(token));
+    }
     let joined = |element: &[u8]| matches!(after_prefix(element.trim_ascii(), prefix), Credential::Ours(_));
     if bytes::contains(value, b',') && value.split(|byte| *byte == b',').any(joined) {
         return Err(Rejection::CredentialsMultiple);

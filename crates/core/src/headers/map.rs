@@ -8,7 +8,7 @@
 const WORD: usize = 4;
 
 /// The pairs of a map, in order. They end before one that does not fit the bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pairs<'a> {
     sizes: &'a [[u8; 2 * WORD]],
     rest: &'a [u8],

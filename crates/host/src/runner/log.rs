@@ -16,7 +16,7 @@ impl<P: Proxy> Runner<'_, P> {
             return;
         }
         let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return };
-        let exchange = slot.get_or_insert_with(|| self.read_late());
+        let exchange = slot.get_or_insert_with(|| Box::new(self.read_late()));
         // A module that only observes runs before the one that decides, and so learns of the decision only now.
         if self.root.reads_identity()
             && let Err(error) = self.read_identity(exchange)

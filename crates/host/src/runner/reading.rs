@@ -5,7 +5,7 @@ use std::rc::Rc;
 use portcullis_core::decision::Decision;
 use portcullis_core::principal::{Identity, Principal};
 use portcullis_core::request::Request;
-use portcullis_core::stage::Exchange;
+use portcullis_core::stage::{Exchange, Route};
 use portcullis_core::time::UnixTime;
 
 use super::Runner;
@@ -24,21 +24,20 @@ const ROUTE_RULE: &str = "xds\0route_metadata\0filter_metadata\0portcullis\0rule
 const ROUTE_NAME: &str = "xds\0route_name";
 
 impl<P: Proxy> Runner<'_, P> {
-    /// The exchange of the effective context, and the time.
-    pub(super) fn read_request(&self) -> Result<(Exchange, UnixTime)> {
+    /// Puts into a new exchange what the effective context's is, or nothing; the time.
+    pub(super) fn read_request(&self, exchange: &mut Exchange) -> Result<UnixTime> {
         let headers = self.proxy.request_headers()?;
         let now = self.proxy.now()?;
-        let mut exchange = Exchange::new(Request::new(headers), Some(now));
-        if self.root.needs.route_name {
-            exchange.route.name = self.read_route_name()?;
-        }
-        if self.root.needs.route_rule {
-            exchange.route.rule = self.proxy.property(ROUTE_RULE)?;
-        }
+        let needs = self.root.needs;
+        let name = if needs.route_name { self.read_route_name()? } else { None };
+        let rule = if needs.route_rule { self.proxy.property(ROUTE_RULE)? } else { None };
         if self.root.reads_identity() {
-            self.read_identity(&mut exchange)?;
+            self.read_identity(exchange)?;
         }
-        Ok((exchange, now))
+        exchange.request = Request::new(headers);
+        exchange.route = Route { name, rule };
+        exchange.started = Some(now);
+        Ok(now)
     }
 
     /// The exchange of a request whose headers came by unseen: what can still be read of it.
