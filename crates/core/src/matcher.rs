@@ -103,6 +103,9 @@ impl Matcher {
         if !self.matches_around(request, route_name, reading) {
             return None;
         }
+        if let Some(path) = request.normal_path() {
+            return self.matches_path(path, reading).map(PathParameters);
+        }
         let Some(path) = request.path() else {
             return (reading != Reading::Exact && self.is_every_path()).then(PathParameters::default);
         };
@@ -157,8 +160,8 @@ impl Matcher {
 
     /// The parameters of the first template that matches a path with one meaning.
     pub(crate) fn path_parameters<'a>(&'a self, request: &'a Request) -> Option<PathParameters<'a>> {
-        let path = request.path().filter(|path| !path.is_ambiguous())?;
-        self.matches_path(path.as_str(), Reading::Broad).map(PathParameters)
+        let path = request.path_text().filter(|_| !request.is_path_ambiguous())?;
+        self.matches_path(path, Reading::Broad).map(PathParameters)
     }
 
     /// The parameters of the first template that matches this path.

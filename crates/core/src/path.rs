@@ -33,7 +33,7 @@ impl RequestPath {
         if target == b"*" {
             return None;
         }
-        let path = target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+        let path = without_query(target);
         if is_normal(path) {
             let text = String::from_utf8_lossy(path).into_owned();
             return Some(Self { text, ambiguous: None, readings: OnceCell::new() });
@@ -72,6 +72,18 @@ impl RequestPath {
         };
         self.readings.get_or_init(list).as_deref()
     }
+}
+
+/// How many bytes of a target are its path, when that is normal as it stands: nothing has to be written down then.
+pub(crate) fn normal_length(target: &[u8]) -> Option<usize> {
+    let path = without_query(target);
+    is_normal(path).then_some(path.len())
+}
+
+/// A target without query and fragment.
+fn without_query(target: &[u8]) -> &[u8] {
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    target.get(..end).unwrap_or_default()
 }
 
 /// Whether a path is normal as it stands, as almost every one is: visible ASCII, nothing to decode, remove or wonder about.

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use crate::bytes;
 use crate::headers::{Headers, Noted};
-use crate::path::RequestPath;
+use crate::path::{self, RequestPath};
 
 pub(crate) mod host_name;
 mod percent;
@@ -20,7 +20,8 @@ const MAX_REQUEST_ID: usize = 128;
 pub struct Request {
     headers: Headers,
     host: OnceCell<Option<Host>>,
-    path: OnceCell<Option<RequestPath>>,
+    normal_path: OnceCell<Option<usize>>,
+    path: OnceCell<Option<Box<RequestPath>>>,
 }
 
 /// The host in its normal spelling.
@@ -36,7 +37,7 @@ impl Request {
     /// A request with these headers, pseudo-headers (`:method`, `:path`, `:authority`) among them.
     #[must_use]
     pub const fn new(headers: Headers) -> Self {
-        Self { headers, host: OnceCell::new(), path: OnceCell::new() }
+        Self { headers, host: OnceCell::new(), normal_path: OnceCell::new(), path: OnceCell::new() }
     }
 
     /// Its headers as they came.
@@ -83,7 +84,26 @@ impl Request {
     /// The path; `None` when it is missing or repeated, and for `OPTIONS *`.
     #[must_use]
     pub fn path(&self) -> Option<&RequestPath> {
-        self.path.get_or_init(|| RequestPath::parse(self.target()?)).as_ref()
+        self.path.get_or_init(|| RequestPath::parse(self.target()?).map(Box::new)).as_deref()
+    }
+
+    /// The text of the path.
+    pub(crate) fn path_text(&self) -> Option<&str> {
+        self.normal_path().or_else(|| self.path().map(RequestPath::as_str))
+    }
+
+    /// The path, when it is normal as it stands, as almost every one is; it is not written down then.
+    pub(crate) fn normal_path(&self) -> Option<&str> {
+        str::from_utf8(self.target()?.get(..self.normal_path_length()?)?).ok()
+    }
+
+    /// Whether an upstream might understand the path differently.
+    pub(crate) fn is_path_ambiguous(&self) -> bool {
+        self.normal_path_length().is_none() && self.path().is_some_and(RequestPath::is_ambiguous)
+    }
+
+    fn normal_path_length(&self) -> Option<usize> {
+        *self.normal_path.get_or_init(|| path::normal_length(self.target()?))
     }
 
     /// The bytes after the first `?` and before any `#`; `None` when there is no `?`.
@@ -144,6 +164,48 @@ mod tests {
         assert_eq!(read.host(), Some("api.example.com"));
         assert_eq!(read.path().map(RequestPath::as_str), Some("/b"));
         assert_eq!(read.query(), Some(&b"c=d"[..]));
+    }
+
+    #[test]
+    fn a_path_that_is_not_written_down_is_the_path() {
+        for target in [
+            "/",
+            "/a",
+            "/a/",
+            "/a/b?c=/../d",
+            "/a#/..",
+            "/a?b#c",
+            "/a..b/c.",
+            "*",
+            "",
+            "?",
+            "#",
+            "a",
+            "//",
+            "/a//b",
+            "/./a",
+            "/a/..",
+            "/.a",
+            "/a;b",
+            "/a\\b",
+            "/%61",
+            "/%2f",
+            "/a b",
+            "/a\u{e9}",
+            "/a\u{7f}",
+            "http://a/b",
+        ] {
+            let read = request(&[(":path", target.as_bytes())]);
+            let again = request(&[(":path", target.as_bytes())]);
+            assert_eq!(read.path_text(), again.path().map(RequestPath::as_str), "{target}");
+            assert_eq!(read.is_path_ambiguous(), again.path().is_some_and(RequestPath::is_ambiguous), "{target}");
+            assert!(read.normal_path().is_none_or(|path| target.starts_with(path) && !read.is_path_ambiguous()), "{target}");
+        }
+        for (target, expected) in [("/a/b?c", Some("/a/b")), ("/a/../b", None), ("*", None)] {
+            assert_eq!(request(&[(":path", target.as_bytes())]).normal_path(), expected, "{target}");
+        }
+        let twice = request(&[(":path", b"/a"), (":path", b"/a")]);
+        assert_eq!((twice.path_text(), twice.normal_path(), twice.is_path_ambiguous()), (None, None, false));
     }
 
     #[test]

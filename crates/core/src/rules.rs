@@ -138,7 +138,7 @@ impl RuleSet {
 
     /// The rules for a request with one meaning; `shadow` is the one that the route names.
     fn select_matching<'a>(&'a self, request: &Request, route_name: Option<&str>, shadow: Option<&'a Rule>) -> Selection<'a> {
-        let path = request.path().map(RequestPath::as_str);
+        let path = request.path_text();
         let (mut first, mut first_shadow, mut possible) = (usize::MAX, usize::MAX, Vec::new());
         self.index.visit(request, route_name, path, &mut |place| {
             let Some(rule) = self.rules.get(place) else { return };
@@ -170,13 +170,12 @@ impl RuleSet {
         if request.headers().single(":path").is_err() {
             return Some(Selected::only(&self.denied));
         }
-        let path = request.path();
         let is_readable = request.host().is_some() && request.method().is_some();
-        if is_readable && !path.is_some_and(RequestPath::is_ambiguous) {
+        if is_readable && !request.is_path_ambiguous() {
             return None;
         }
         let mut others = Vec::new();
-        match path.map(RequestPath::readings) {
+        match request.path().map(RequestPath::readings) {
             None => self.collect(request, route_name, None, &mut others),
             Some(Some(readings)) => {
                 for path in readings {
