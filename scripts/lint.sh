@@ -39,8 +39,10 @@ pure=(portcullis-config portcullis-signatures)
 for target in "$native" $wasm; do
     layer "$target" portcullis-config
     layer "$target" portcullis-signatures
-    layer "$target" portcullis-core "${pure[@]}"
+    layer "$target" portcullis-request "${pure[@]}"
+    layer "$target" portcullis-core portcullis-request "${pure[@]}"
 done
+pure+=(portcullis-request)
 layer $wasm portcullis-host portcullis-core "${pure[@]}"
 layer "$native" portcullis-cli portcullis-core "${pure[@]}"
 for filter in jwt-auth auth-header audit-log metrics portcullis-filter; do

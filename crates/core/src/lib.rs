@@ -23,29 +23,19 @@ pub mod answer;
 pub mod audit;
 pub mod auth_header;
 pub mod authn;
-pub mod bytes;
-pub mod claim_set;
 pub mod decision;
-pub mod edits;
-pub mod extractor;
-pub mod headers;
-pub mod jose;
 pub mod keyring;
 pub mod matcher;
-mod memory;
 pub mod metrics;
 pub mod module;
-pub mod path;
 pub mod platform;
-pub mod principal;
 pub mod publication;
 pub mod recent;
-pub mod rejection;
-pub mod request;
 pub mod requirement;
 pub mod rules;
 pub mod stage;
-pub mod time;
-pub mod token_cache;
 
 pub use portcullis_config as config;
+pub use portcullis_request::{
+    bytes, claim_set, edits, extractor, headers, jose, path, principal, rejection, request, time, token_cache,
+};

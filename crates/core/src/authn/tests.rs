@@ -10,9 +10,9 @@ use crate::config::jwt_auth::JwtAuthConfig;
 use crate::decision::Effect;
 use crate::edits::Edit;
 use crate::headers::Headers;
-use crate::jose::test_keys::{SECRET, TestKeys, authenticate, oct_jwk};
 use crate::jose::{Algorithm, Malformed};
 use crate::request::Request;
+use portcullis_signatures::test_keys::{SECRET, TestKeys, authenticate, oct_jwk};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 

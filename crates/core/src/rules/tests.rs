@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::headers::Headers;
-use crate::path::tests::targets;
+use crate::path::targets::targets;
 
 fn compile(document: &Value) -> Result<(RuleSet, Vec<String>), String> {
     let config = JwtAuthConfig::parse(document.to_string().as_bytes()).map_err(|error| error.to_string())?;

@@ -261,7 +261,7 @@ fn what_the_gateway_cannot_decide_is_no_refusal_of_the_rule() {
     }));
     stage.due(NOW, &mut Alone);
     stage.on_fetched(FetchId(0), FetchOutcome::Lost, NOW, &mut Alone);
-    let token = crate::jose::test_keys::TestKeys::get().sign(Algorithm::Es256, Some("k1"), &valid());
+    let token = portcullis_signatures::test_keys::TestKeys::get().sign(Algorithm::Es256, Some("k1"), &valid());
     let (_, verdict) = decide(&mut stage, exchange("/", &[("authorization", &format!("Bearer {token}"))]));
     let Verdict::Refuse(refusal) = verdict else { panic!("{verdict:?}") };
     let reply = refusal.to_reply(None);

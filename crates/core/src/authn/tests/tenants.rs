@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::jose::test_keys::TestKeys;
 use crate::stage::{Alone, FetchOutcome, MetricId, MetricKind, Observer};
+use portcullis_signatures::test_keys::TestKeys;
 
 /// What the proxy would hold.
 #[derive(Default)]

@@ -10,7 +10,7 @@ use portcullis_signatures::{
 };
 use serde_json::{Map, Value};
 
-use crate::config::secret::MIN_SECRET_BYTES;
+use portcullis_config::secret::MIN_SECRET_BYTES;
 
 /// Why a key of a key set is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

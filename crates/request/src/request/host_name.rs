@@ -3,7 +3,7 @@
 /// The host of an authority (RFC 3986 section 3.2) in lower case, without port and trailing dot.
 ///
 /// `None` when it is empty, has user information, or holds anything but what a name or an address is made of.
-pub(crate) fn normalize(authority: &[u8]) -> Option<String> {
+pub fn normalize(authority: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(authority).ok()?;
     let mut host = if text.starts_with('[') {
         let (address, rest) = text.split_once(']')?;
@@ -26,7 +26,7 @@ pub(crate) fn normalize(authority: &[u8]) -> Option<String> {
 }
 
 /// How many bytes of an authority are its host, when they are a name in its normal spelling, as almost every one is.
-pub(crate) fn normal_length(authority: &[u8]) -> Option<usize> {
+pub fn normal_length(authority: &[u8]) -> Option<usize> {
     let is_plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
     let length = authority.iter().position(|byte| !is_plain(byte)).unwrap_or(authority.len());
     let (name, rest) = authority.split_at_checked(length)?;

@@ -17,7 +17,7 @@ mod key_set;
 mod known_header;
 mod malformed;
 mod part;
-pub(crate) mod strict_json;
+pub mod strict_json;
 mod token;
 mod token_key;
 

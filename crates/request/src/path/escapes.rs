@@ -1,7 +1,7 @@
 //! Percent-escapes in a path (RFC 3986 section 2.1).
 
 /// The byte that an escape stands for and what follows it, given what stands after its `%`.
-pub(crate) fn escape(after: &[u8]) -> Option<(u8, &[u8])> {
+pub fn escape(after: &[u8]) -> Option<(u8, &[u8])> {
     let (pair, rest) = after.split_first_chunk::<2>()?;
     let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
     let byte = u8::try_from(high?.checked_shl(4)? | low?).ok()?;
@@ -9,7 +9,7 @@ pub(crate) fn escape(after: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 /// The bytes that a text stands for. A malformed escape stands for itself.
-pub(crate) fn decode(text: &[u8]) -> Vec<u8> {
+pub fn decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {

@@ -104,7 +104,7 @@ pub struct Identity {
     pub principal: Principal,
     /// The name of the `jwtRules` entry: the issuer's label in metrics and audit.
     pub issuer_name: Rc<str>,
-    /// The headers that [`auth_header`](crate::auth_header) sets for the caller, or why they cannot be set; absent where the
+    /// The headers that the stage auth-header sets for the caller, or why they cannot be set; absent where the
     /// caller was authenticated by another module.
     pub injected: Option<Result<Rc<[Edit]>, Rejection>>,
     json: OnceCell<String>,

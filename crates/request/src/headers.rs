@@ -21,12 +21,18 @@ pub struct Headers {
 
 /// The headers that are asked for in every request, most of them more than once: they are looked for once, all together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Noted {
+pub enum Noted {
+    /// `:path`.
     Path,
+    /// `cookie`.
     Cookie,
+    /// `:method`.
     Method,
+    /// `:authority`.
     Authority,
+    /// `x-request-id`.
     RequestId,
+    /// `authorization`.
     Authorization,
 }
 
@@ -140,7 +146,7 @@ impl Headers {
     ///
     /// # Errors
     /// [`Repeated`] when it was sent more than once.
-    pub(crate) fn noted(&self, header: Noted) -> Result<Option<&[u8]>, Repeated> {
+    pub fn noted(&self, header: Noted) -> Result<Option<&[u8]>, Repeated> {
         match self.noted.get(header as usize) {
             Some(Place::At(start, end)) => Ok(usize::try_from(*start)
                 .ok()

@@ -125,7 +125,7 @@ impl KeySet {
     /// A shared secret. It serves HS256, HS384 and HS512, and a token with any `kid` or none.
     ///
     /// # Errors
-    /// [`KeySetError::SecretTooShort`] below [`MIN_SECRET_BYTES`](crate::config::secret::MIN_SECRET_BYTES).
+    /// [`KeySetError::SecretTooShort`] below [`MIN_SECRET_BYTES`](portcullis_config::secret::MIN_SECRET_BYTES).
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeySetError> {
         let material = jwk::secret(secret).map_err(|_| KeySetError::SecretTooShort)?;
         let key = VerificationKey { id: None, algorithms: material.algorithms(), material };

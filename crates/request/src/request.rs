@@ -9,7 +9,7 @@ use crate::bytes;
 use crate::headers::{Headers, Noted};
 use crate::path::{self, RequestPath};
 
-pub(crate) mod host_name;
+pub mod host_name;
 mod percent;
 
 /// The longest `x-request-id` that is passed on, in bytes.
@@ -88,17 +88,17 @@ impl Request {
     }
 
     /// The text of the path.
-    pub(crate) fn path_text(&self) -> Option<&str> {
+    pub fn path_text(&self) -> Option<&str> {
         self.normal_path().or_else(|| self.path().map(RequestPath::as_str))
     }
 
     /// The path, when it is normal as it stands, as almost every one is; it is not written down then.
-    pub(crate) fn normal_path(&self) -> Option<&str> {
+    pub fn normal_path(&self) -> Option<&str> {
         str::from_utf8(self.target()?.get(..self.normal_path_length()?)?).ok()
     }
 
     /// Whether an upstream might understand the path differently.
-    pub(crate) fn is_path_ambiguous(&self) -> bool {
+    pub fn is_path_ambiguous(&self) -> bool {
         self.normal_path_length().is_none() && self.path().is_some_and(RequestPath::is_ambiguous)
     }
 
@@ -144,7 +144,7 @@ impl Request {
 }
 
 /// Whether a byte is a `tchar` (RFC 9110 section 5.6.2).
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
+pub const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
 }

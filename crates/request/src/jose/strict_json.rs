@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::malformed::{Malformed, Part};
 
 /// The JSON value in `bytes`; `None` when it is not one, or when an object in it repeats a name.
-pub(crate) fn parse(bytes: &[u8]) -> Option<Value> {
+pub fn parse(bytes: &[u8]) -> Option<Value> {
     read(bytes).ok()
 }
 
@@ -35,7 +35,7 @@ pub(super) fn read_as<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serd
 }
 
 /// A JSON value of which no object repeats a name.
-pub(crate) struct Strict(pub Value);
+pub struct Strict(pub Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for Strict {
 }
 
 /// Reads one.
-pub(crate) struct StrictVisitor;
+pub struct StrictVisitor;
 
 impl<'de> Visitor<'de> for StrictVisitor {
     type Value = Strict;

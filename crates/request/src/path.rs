@@ -15,7 +15,7 @@ mod dot_segments;
 mod escapes;
 mod readings;
 
-pub(crate) use escapes::{decode, escape};
+pub use escapes::{decode, escape};
 
 /// The path of a request.
 #[derive(Debug, Clone)]
@@ -97,9 +97,11 @@ fn is_normal(path: &[u8]) -> bool {
 }
 
 /// What stands between the slashes of a path.
-pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
+pub fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
+#[cfg(any(test, feature = "test-targets"))]
+pub mod targets;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
