@@ -12,6 +12,7 @@ use std::rc::Rc;
 use portcullis_core::config::Variable;
 use portcullis_core::platform::Platform;
 
+use crate::identity::IdentitySource;
 use crate::plugin::Plugin;
 use crate::proxy::Proxy;
 use crate::root::{Root, TICK_PERIOD};
@@ -91,7 +92,8 @@ impl<P: Proxy> Dispatcher<P> {
         let document = self.proxy.plugin_configuration(size)?;
         let environment = |name: &str| std::env::var(name).map_or(Variable::Unset, Variable::Set);
         // Only those who decide who is calling verify anything.
-        let native_signatures = if plugin.publishes_identity { self.proxy.native_signatures() } else { None };
+        let native_signatures =
+            if matches!(plugin.identity, IdentitySource::Stages) { self.proxy.native_signatures() } else { None };
         let loaded = (plugin.load)(&document, Platform { environment: &environment, native_signatures })?;
         if plugin.callbacks.tick {
             self.proxy.set_tick_period(TICK_PERIOD)?;

@@ -40,6 +40,7 @@ pub mod dispatcher;
 mod ending;
 pub mod error;
 pub mod hostcalls;
+pub mod identity;
 mod observer;
 pub mod plugin;
 pub mod proxy;

@@ -8,6 +8,7 @@ use portcullis_core::platform::Platform;
 use crate::buffers;
 use crate::dispatcher::Dispatcher;
 use crate::hostcalls::Hostcalls;
+use crate::identity::IdentitySource;
 
 thread_local! {
     /// The contexts of this VM. A proxy-wasm module is called with nothing but the number of a context, so what the numbers stand
@@ -20,8 +21,8 @@ thread_local! {
 pub struct Plugin {
     /// Turns its document into stages.
     pub load: fn(&[u8], Platform<'_>) -> Result<Loaded, ConfigError>,
-    /// Whether its stages decide who is calling.
-    pub publishes_identity: bool,
+    /// Where it has it from who is calling.
+    pub identity: IdentitySource,
     /// The callbacks that it exports beside the ones that every module has.
     pub callbacks: Callbacks,
 }
@@ -78,7 +79,7 @@ macro_rules! plugin {
     ($module:ident: $($callback:ident),+ $(,)?) => {
         const PLUGIN: $crate::plugin::Plugin = $crate::plugin::Plugin {
             load: |document, platform| $crate::plugin::Module::$module.load(document, platform),
-            publishes_identity: $crate::plugin::Module::$module.publishes_identity(),
+            identity: $crate::identity::IdentitySource::of($crate::plugin::Module::$module),
             callbacks: {
                 let mut callbacks = $crate::plugin::Callbacks::NONE;
                 $(callbacks.$callback = true;)+

@@ -12,6 +12,7 @@ use portcullis_core::recent::Recent;
 use portcullis_core::stage::{FetchId, Needs, Stage};
 
 use crate::error::{Error, Result};
+use crate::identity::{IdentitySource, Understand};
 use crate::plugin::Plugin;
 use crate::stream::Stream;
 
@@ -36,8 +37,7 @@ pub struct Call {
 pub struct Root {
     /// The number of its context.
     pub id: u32,
-    /// Whether its stages decide who is calling; if not, they read what a module before this one decided.
-    pub publishes_identity: bool,
+    identity: IdentitySource,
     /// What of the identity is written to filter state then.
     pub publication: Publication,
     /// Whether its stages are told how requests end, and so what is known of a request must be kept till then.
@@ -65,7 +65,7 @@ impl Root {
         });
         Self {
             id,
-            publishes_identity: plugin.publishes_identity,
+            identity: plugin.identity,
             publication,
             observes: plugin.callbacks.log,
             needs,
@@ -77,10 +77,19 @@ impl Root {
         }
     }
 
-    /// Whether the identity is read from filter state: some stage wants it, and none decides it.
+    /// Whether its stages decide who is calling.
     #[must_use]
-    pub const fn reads_identity(&self) -> bool {
-        self.needs.upstream_identity && !self.publishes_identity
+    pub const fn publishes_identity(&self) -> bool {
+        matches!(self.identity, IdentitySource::Stages)
+    }
+
+    /// What understands an identity in filter state, where it is read from there: some stage wants it, and none decides it.
+    #[must_use]
+    pub const fn identity_reader(&self) -> Option<Understand> {
+        match self.identity {
+            IdentitySource::FilterState(understand) if self.needs.upstream_identity => Some(understand),
+            IdentitySource::FilterState(_) | IdentitySource::Stages => None,
+        }
     }
 
     /// A decision as JSON.

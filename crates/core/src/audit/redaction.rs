@@ -41,7 +41,7 @@ pub fn redact_claim(claim: Claim<'_>) -> Value {
         return redact(text).into_owned().into();
     }
     let value = Value::from(claim);
-    let json = value.to_string();
+    let Ok(json) = serde_json::to_string(&value) else { return WITHHELD.into() };
     let redacted = redact(&json);
     if redacted == json { value } else { redacted.into_owned().into() }
 }

@@ -15,6 +15,7 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::claim_set::Claim;
@@ -63,7 +64,6 @@ impl<'a> IntoIterator for Values<'a> {
 /// # Errors
 /// [`TooLarge`] when the values are longer than [`MAX_VALUE_BYTES`], or more than [`MAX_COPIES`].
 pub fn render(claim: Claim<'_>, format: Format) -> Result<Values<'_>, TooLarge> {
-    let json = || serde_json::to_string(&claim).map_or_else(|_| Cow::Borrowed(""), Cow::Owned);
     let values = match (claim, format) {
         (Claim::Text(""), _) | (Claim::Value(Value::Null), _) => Values::default(),
         (Claim::Text(text), Format::Csv | Format::Repeat) => Values::One(encode(Cow::Borrowed(text))),
@@ -75,7 +75,7 @@ pub fn render(claim: Claim<'_>, format: Format) -> Result<Values<'_>, TooLarge> 
         (Claim::Value(Value::Array(elements)), Format::Repeat) => {
             Values::Many(elements.iter().map(|element| encode(text(element))).collect())
         }
-        (_, Format::Json) | (Claim::Value(_), _) => Values::One(encode(json())),
+        (_, Format::Json) | (Claim::Value(_), _) => Values::One(encode(json(&claim))),
     };
     within_limits(values)
 }
@@ -104,11 +104,16 @@ fn within_limits(values: Values<'_>) -> Result<Values<'_>, TooLarge> {
     })
 }
 
+/// Not by `Display`, which brings two more writers of JSON into the module.
+fn json<'a>(value: &impl Serialize) -> Cow<'a, str> {
+    serde_json::to_string(value).map_or_else(|_| Cow::Borrowed(""), Cow::Owned)
+}
+
 fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
         Value::String(text) => Cow::Borrowed(text),
-        value => Cow::Owned(value.to_string()),
+        value => json(value),
     }
 }
 

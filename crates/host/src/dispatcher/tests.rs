@@ -23,7 +23,7 @@ use portcullis_core::time::UnixTime;
 
 use super::*;
 use crate::fake::{FakeAnswer, FakeProxy, FakeStream};
-use crate::plugin::Callbacks;
+use crate::plugin::{Callbacks, Module};
 
 /// What a scripted stage is told to say, and what it saw.
 #[derive(Debug, Default)]
@@ -112,8 +112,9 @@ fn load(document: &[u8], _: Platform<'_>) -> Result<Loaded, ConfigError> {
 const PRINCIPAL: &str = r#"{"issuer":"https://uaa","subject":"2","roles":[],"scopes":[],"audiences":[],"claims":{},"method":"jwt","tokenId":null,"expiresAt":null}"#;
 
 const ALL: Callbacks = Callbacks { request_headers: true, tick: true, http_call_response: true, log: true };
-const DECIDES: Plugin = Plugin { load, publishes_identity: true, callbacks: ALL };
-const READS: Plugin = Plugin { load, publishes_identity: false, callbacks: Callbacks { tick: false, ..ALL } };
+const DECIDES: Plugin = Plugin { load, identity: IdentitySource::Stages, callbacks: ALL };
+const READS: Plugin =
+    Plugin { load, identity: IdentitySource::of(Module::AuthHeader), callbacks: Callbacks { tick: false, ..ALL } };
 
 const ROOT: u32 = 1;
 const STREAM: u32 = 2;
@@ -340,7 +341,7 @@ fn whatever_call_fails_the_request_does_not_go_on() {
     let needs = Needs { route_name: true, route_rule: true, upstream_identity: true };
     for plugin in [&DECIDES, &READS] {
         for call in ["request_headers", "now", "property", "edit", "set_state"] {
-            if call == "set_state" && !plugin.publishes_identity {
+            if call == "set_state" && !matches!(plugin.identity, IdentitySource::Stages) {
                 continue;
             }
             for more in [None, Some("reply")] {

@@ -18,8 +18,8 @@ impl<P: Proxy> Runner<'_, P> {
         let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return };
         let exchange = slot.get_or_insert_with(|| Box::new(self.read_late()));
         // A module that only observes runs before the one that decides, and so learns of the decision only now.
-        if self.root.reads_identity()
-            && let Err(error) = self.read_identity(exchange)
+        if let Some(understand) = self.root.identity_reader()
+            && let Err(error) = self.read_identity(understand, exchange)
         {
             self.report("the identity could not be read for the record", error);
         }

@@ -1,22 +1,14 @@
 //! Reads from the proxy what the stages want to know.
 
-use std::rc::Rc;
-
-use portcullis_core::decision::Decision;
-use portcullis_core::principal::{Identity, Principal};
 use portcullis_core::request::Request;
 use portcullis_core::stage::{Exchange, Route};
 use portcullis_core::time::UnixTime;
 
 use super::Runner;
 use crate::error::{Error, Result};
+use crate::identity::{DECISION, PRINCIPAL, Understand};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
-
-/// The filter state that holds who is calling.
-pub const PRINCIPAL: &str = "portcullis.principal";
-/// The filter state that holds what was decided.
-pub const DECISION: &str = "portcullis.decision";
 
 /// The place of the rule's name in the metadata of the proxy's route. A value that is no string comes as bytes too, and then
 /// names no rule.
@@ -31,8 +23,8 @@ impl<P: Proxy> Runner<'_, P> {
         let needs = self.root.needs;
         let name = if needs.route_name { self.read_route_name()? } else { None };
         let rule = if needs.route_rule { self.proxy.property(ROUTE_RULE)? } else { None };
-        if self.root.reads_identity() {
-            self.read_identity(exchange)?;
+        if let Some(understand) = self.root.identity_reader() {
+            self.read_identity(understand, exchange)?;
         }
         exchange.request = Request::new(headers);
         exchange.route = Route { name, rule };
@@ -59,26 +51,14 @@ impl<P: Proxy> Runner<'_, P> {
 
     /// Puts into the exchange what the module before this one decided.
     ///
-    /// What is not there is left out; so is what cannot be understood, for nothing may be made of half an identity.
-    pub(super) fn read_identity(&self, exchange: &mut Exchange) -> Result<()> {
+    /// What is not there is left out, and so is what cannot be understood.
+    pub(super) fn read_identity(&self, understand: Understand, exchange: &mut Exchange) -> Result<()> {
         let decision = self.proxy.property(DECISION)?;
         let principal = self.proxy.property(PRINCIPAL)?;
-        exchange.decision = decision.and_then(|json| self.understand::<Decision>(DECISION, &json));
-        exchange.identity = principal.and_then(|json| {
-            let principal = self.understand::<Principal>(PRINCIPAL, &json)?;
-            let vouched = exchange.decision.as_ref().and_then(|decision| decision.issuer.clone());
-            let issuer_name = vouched.unwrap_or_else(|| Rc::from(principal.issuer.as_str()));
-            Some(Rc::new(Identity::new(principal, issuer_name)))
-        });
-        Ok(())
-    }
-
-    fn understand<T: serde::de::DeserializeOwned>(&self, key: &str, json: &[u8]) -> Option<T> {
-        let value = serde_json::from_slice(json).ok();
-        if value.is_none() {
+        for key in understand(decision.as_deref(), principal.as_deref(), exchange) {
             self.proxy
                 .log(Severity::Error, &format!("portcullis: the filter state {key} is not what it should be; it is left out"));
         }
-        value
+        Ok(())
     }
 }

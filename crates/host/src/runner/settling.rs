@@ -5,8 +5,8 @@ use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::Exchange;
 
 use super::Runner;
-use super::reading::{DECISION, PRINCIPAL};
 use crate::error::Result;
+use crate::identity::{DECISION, PRINCIPAL};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
 use crate::stream::Phase;
@@ -15,7 +15,7 @@ impl<P: Proxy> Runner<'_, P> {
     /// Publishes, writes headers, then answers or lets go. Whatever fails on the way refuses.
     pub(super) fn settle(&self, exchange: &mut Exchange, refusal: Option<Refusal>) -> Phase {
         let mut refusal = refusal;
-        if refusal.is_none() && self.root.publishes_identity && !exchange.is_allowed() {
+        if refusal.is_none() && self.root.publishes_identity() && !exchange.is_allowed() {
             refusal = Some(Refusal::from(Rejection::PolicyMissing));
         }
         exchange.conclude(refusal.as_ref());
@@ -38,7 +38,7 @@ impl<P: Proxy> Runner<'_, P> {
     /// own refusals.
     fn publish(&self, exchange: &Exchange) -> Result<()> {
         let Some(decision) = &exchange.decision else { return Ok(()) };
-        if self.root.publishes_identity {
+        if self.root.publishes_identity() {
             let wanted = self.root.publication;
             if let Some(identity) = exchange.identity.as_ref().filter(|_| wanted.principal) {
                 self.proxy.set_state(PRINCIPAL, identity.json().as_bytes())?;
