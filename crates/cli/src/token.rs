@@ -192,7 +192,7 @@ fn judged(arguments: &TokenArguments, keys: &Keys, token: &[u8], anatomy: Anatom
     let examination = judge.examine(token, None)?;
     let steps = judge.steps(&anatomy, &examination);
     let (verdict, principal) = match examination.verdict {
-        Ok(identity) => (Verdict::Valid, Some(serde_json::to_value(&identity.principal)?)),
+        Ok(identity) => (Verdict::Valid, Some(serde_json::to_value(identity.principal())?)),
         Err(doubt) if credential::is_unknown(doubt) => (Verdict::Unknown, None),
         Err(Doubt::Refused(rejection)) => (Verdict::Invalid(rejection), None),
         Err(Doubt::KeysPending(_)) => (Verdict::Unknown, None),

@@ -41,7 +41,6 @@ use crate::extractor::{self, Found};
 use crate::jose::Signatures;
 use crate::keyring::Keyring;
 use crate::rejection::Rejection;
-use crate::requirement::Vouched;
 use crate::rules::{Refused, Rule, Selected, Selection};
 use crate::stage::{Due, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Verdict};
 use crate::time::UnixTime;
@@ -74,21 +73,15 @@ impl<'a> Present<'a> {
     /// Whether the callers have what all rules ask for. The principal is the caller that the rule names first then.
     fn check<'r>(&mut self, selected: &Selected<'r>, exchange: &Exchange) -> Result<(), Refused<'r>> {
         let first = if self.others.is_empty() {
-            selected.check(&[self.principal.0.vouched()], &exchange.request)?
+            selected.check(&[&self.principal.0.identity], &exchange.request)?
         } else {
-            let callers: Vec<_> = self.iter().map(|(caller, _)| caller.vouched()).collect();
+            let callers: Vec<_> = self.iter().map(|(caller, _)| &*caller.identity).collect();
             selected.check(&callers, &exchange.request)?
         };
         if let Some(other) = first.checked_sub(1).and_then(|index| self.others.get_mut(index)) {
             std::mem::swap(&mut self.principal, other);
         }
         Ok(())
-    }
-}
-
-impl Caller {
-    fn vouched(&self) -> Vouched<'_> {
-        Vouched { principal: &self.identity.principal, issuer: &self.identity.issuer_name }
     }
 }
 

@@ -20,7 +20,7 @@ use self::part::Part;
 use crate::config::require::RequireConfig;
 use crate::config::{ConfigError, suggestion};
 use crate::matcher::Matcher;
-use crate::principal::Principal;
+use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::request::Request;
 
@@ -34,15 +34,6 @@ const MAX_ALTERNATIVES: usize = 32;
 pub struct Requirement {
     /// At least one.
     alternatives: Vec<Alternative>,
-}
-
-/// A caller with the name of the `jwtRules` entry that vouched for it.
-#[derive(Debug, Clone, Copy)]
-pub struct Vouched<'a> {
-    /// The caller.
-    pub principal: &'a Principal,
-    /// The name of the entry.
-    pub issuer: &'a str,
 }
 
 /// What claims may be compared with: a request, as the rule's match understands it.
@@ -94,7 +85,7 @@ impl Requirement {
     /// The [`Rejection`] for the first thing that is missing in the first alternative that is for these callers. When none is:
     /// [`Rejection::TokenMissing`] if some alternative asks for more callers, [`Rejection::CredentialsMultiple`] if some asks for
     /// fewer, else [`Rejection::IssuerNotAllowed`].
-    pub fn check(&self, callers: &[Vouched<'_>], facts: &Facts<'_>) -> Result<usize, Rejection> {
+    pub fn check(&self, callers: &[&Identity], facts: &Facts<'_>) -> Result<usize, Rejection> {
         let mut failure = None;
         let mut unfit = Fit::Others;
         for alternative in &self.alternatives {

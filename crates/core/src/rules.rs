@@ -28,9 +28,9 @@ use crate::config::{ConfigError, Warning};
 use crate::decision::DEFAULT_RULE;
 use crate::matcher::{Index, Reading};
 use crate::path::RequestPath;
+use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::request::Request;
-use crate::requirement::Vouched;
 use crate::stage::Route;
 
 /// Places of rules, the first one on top. A heap, because a few places are in it and the code of a sort is ten times as long.
@@ -276,7 +276,7 @@ impl<'a> Selected<'a> {
     ///
     /// # Errors
     /// The first rule that does not hold; one that denies everyone never does.
-    pub fn check(&self, callers: &[Vouched<'_>], request: &Request) -> Result<usize, Refused<'a>> {
+    pub fn check(&self, callers: &[&Identity], request: &Request) -> Result<usize, Refused<'a>> {
         let decisive = self.decisive();
         let mut principal = 0;
         for rule in self.rules() {

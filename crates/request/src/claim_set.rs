@@ -76,6 +76,9 @@ impl Span {
 }
 
 impl ClaimSet {
+    /// The memory that the places of claims take at least.
+    pub(crate) const USUAL_BYTES: usize = reading::USUAL_MEMBERS.saturating_mul(size_of::<Member>());
+
     /// Read a JSON object in which no name is repeated at any depth.
     ///
     /// # Errors

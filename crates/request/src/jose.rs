@@ -21,7 +21,7 @@ pub mod strict_json;
 mod token;
 mod token_key;
 
-pub use claim_rules::{Accepted, ClaimCheck, ClaimRules, Validity};
+pub use claim_rules::{Accepted, ClaimCheck, ClaimRules, KnownToken, Validity};
 pub use jwk::SkipReason;
 pub use jws::{Jws, MAX_TOKEN_BYTES};
 pub use key_set::{KeySet, KeySetError, KeyView, SkippedKey};

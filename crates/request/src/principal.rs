@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim_set::{Claim, ClaimSet};
 use crate::edits::Edit;
+use crate::jose::KnownToken;
 use crate::memory;
 use crate::rejection::Rejection;
 
@@ -77,6 +78,30 @@ impl Principal {
         String::from_utf8(json).map_err(serde::ser::Error::custom)
     }
 
+    /// Nobody: who is issued nothing may do nothing.
+    fn nobody() -> Self {
+        Self {
+            issuer: String::new(),
+            subject: None,
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            audiences: Vec::new(),
+            claims: ClaimSet::default(),
+            method: Method::Jwt,
+            token_id: None,
+            expires_at: None,
+        }
+    }
+
+    /// The same; where the token names no issuer, that of the `jwtRules` entry that vouched for it.
+    #[must_use]
+    pub fn or_issued_by(mut self, issuer_name: &str) -> Self {
+        if self.issuer.is_empty() {
+            issuer_name.clone_into(&mut self.issuer);
+        }
+        self
+    }
+
     /// About how long its JSON is, escapes aside.
     fn json_length(&self) -> usize {
         const NAMES: usize = 192;
@@ -97,24 +122,33 @@ impl Principal {
     }
 }
 
-/// A principal with the jwtRules entry that vouched for it, and what is made of it once for all of its requests.
+/// Who is calling, with the jwtRules entry that vouched for them, and what is made of it once for all of their requests.
+///
+/// Of a token that is known only its bytes are kept, and the principal is read from them when somebody asks: most rules ask for a
+/// valid token and no more.
 #[derive(Debug)]
 pub struct Identity {
-    /// The caller.
-    pub principal: Principal,
     /// The name of the `jwtRules` entry: the issuer's label in metrics and audit.
     pub issuer_name: Rc<str>,
     /// The headers that the stage auth-header sets for the caller, or why they cannot be set; absent where the
     /// caller was authenticated by another module.
     pub injected: Option<Result<Rc<[Edit]>, Rejection>>,
+    token: Option<KnownToken>,
+    principal: OnceCell<Principal>,
     json: OnceCell<String>,
 }
 
 impl Identity {
     /// The identity of a caller, for whom no headers are made yet.
     #[must_use]
-    pub const fn new(principal: Principal, issuer_name: Rc<str>) -> Self {
-        Self { principal, issuer_name, injected: None, json: OnceCell::new() }
+    pub fn new(principal: Principal, issuer_name: Rc<str>) -> Self {
+        Self { issuer_name, injected: None, token: None, principal: principal.into(), json: OnceCell::new() }
+    }
+
+    /// The identity of whom a token names.
+    #[must_use]
+    pub const fn of_token(token: KnownToken, issuer_name: Rc<str>) -> Self {
+        Self { issuer_name, injected: None, token: Some(token), principal: OnceCell::new(), json: OnceCell::new() }
     }
 
     /// The same with the headers that are set for the caller.
@@ -123,16 +157,38 @@ impl Identity {
         Self { injected, ..self }
     }
 
+    /// The same with the caller's JSON.
+    #[must_use]
+    pub fn with_json(self, json: String) -> Self {
+        Self { json: json.into(), ..self }
+    }
+
+    /// The caller.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        self.principal.get_or_init(|| self.read())
+    }
+
+    /// Nobody who may do anything, should the token not say it any more.
+    fn read(&self) -> Principal {
+        let principal = self.token.as_ref().and_then(KnownToken::principal);
+        principal.map_or_else(Principal::nobody, |principal| principal.or_issued_by(&self.issuer_name))
+    }
+
     /// The caller as JSON, made when it is first asked for.
     #[must_use]
     pub fn json(&self) -> &str {
-        self.json.get_or_init(|| self.principal.to_json().unwrap_or_default())
+        self.json.get_or_init(|| self.principal().to_json().unwrap_or_default())
     }
 
-    /// The memory that it takes, injected headers aside; that of the JSON counts before it is made.
+    /// The memory that it takes, injected headers aside, and will take when all of it has been asked for.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>().saturating_add(self.principal.json_length()).saturating_add(self.principal.heap_bytes())
+        let token = self.token.as_ref();
+        let expected = || token.map_or(0, KnownToken::principal_bytes);
+        let principal = self.principal.get().map_or_else(expected, Principal::heap_bytes);
+        let json = self.json.get().map_or(token.map_or(0, |token| token.bytes().len()), String::capacity);
+        memory::sum([size_of::<Self>(), principal, json].into_iter())
     }
 }
 
@@ -170,16 +226,16 @@ mod tests {
     }
 
     #[test]
-    fn its_claims_stand_in_its_json_as_the_issuer_wrote_them() {
-        let claims = r#"{"z": 1.50, "big": 12345678901234567890, "a":"\u00e9"}"#;
-        assert!(principal(claims).to_json().unwrap().contains(claims));
+    fn who_cannot_be_read_is_nobody() {
+        let nobody = Principal::nobody();
+        assert!(nobody.roles.is_empty() && nobody.scopes.is_empty() && nobody.audiences.is_empty() && nobody.subject.is_none());
+        assert_eq!((nobody.claims.iter().count(), &*nobody.or_issued_by("uaa").issuer), (0, "uaa"));
+        assert_eq!(principal("{}").or_issued_by("uaa").issuer, principal("{}").issuer);
     }
 
     #[test]
-    fn what_it_takes_is_counted_before_its_json_is_made() {
-        let identity = Identity::new(principal(r#"{"a":"x"}"#), "i".into());
-        let before = identity.bytes();
-        assert!(before > identity.json().len() + identity.principal.claims.heap_bytes());
-        assert_eq!(identity.bytes(), before);
+    fn its_claims_stand_in_its_json_as_the_issuer_wrote_them() {
+        let claims = r#"{"z": 1.50, "big": 12345678901234567890, "a":"\u00e9"}"#;
+        assert!(principal(claims).to_json().unwrap().contains(claims));
     }
 }

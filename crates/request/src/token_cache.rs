@@ -6,6 +6,7 @@
 //! chance), so that finding one takes no longer the more there are.
 
 use std::hash::BuildHasher;
+use std::rc::Rc;
 
 use hashbrown::HashTable;
 
@@ -50,7 +51,7 @@ pub struct VerifiedTokens<T> {
 #[derive(Debug)]
 struct Entry<T> {
     hash: u64,
-    token: Box<[u8]>,
+    token: Rc<[u8]>,
     validity: Validity,
     value: T,
     bytes: usize,
@@ -79,8 +80,8 @@ impl<T> VerifiedTokens<T> {
 
     /// Keep what is known of a verified token; the value takes `value_bytes` on the heap. What is larger than all that may be
     /// kept is not kept.
-    pub fn insert(&mut self, token: &[u8], value: T, value_bytes: usize, validity: Validity) {
-        if let Some(place) = self.find(token) {
+    pub fn insert(&mut self, token: Rc<[u8]>, value: T, value_bytes: usize, validity: Validity) {
+        if let Some(place) = self.find(&token) {
             self.remove(place);
         }
         let bytes = [token.len(), value_bytes, ENTRY_OVERHEAD].into_iter().fold(size_of::<Entry<T>>(), usize::saturating_add);
@@ -90,8 +91,8 @@ impl<T> VerifiedTokens<T> {
         while self.len() >= self.limits.entries || self.bytes.saturating_add(bytes) > self.limits.bytes {
             self.evict();
         }
-        let hash = self.hash(token);
-        let entry = Some(Entry { hash, token: token.into(), validity, value, bytes, asked_for: false });
+        let hash = hash(&token, self.seed);
+        let entry = Some(Entry { hash, token, validity, value, bytes, asked_for: false });
         let place = self.free.pop().unwrap_or(self.places.len());
         match self.places.get_mut(place) {
             Some(empty) => *empty = entry,
@@ -131,20 +132,9 @@ impl<T> VerifiedTokens<T> {
     /// A stranger cannot search for the bytes of a kept token by the time that this takes: of any other token already the last
     /// bytes differ, and then nothing is compared.
     fn find(&self, token: &[u8]) -> Option<usize> {
-        let hash = self.hash(token);
+        let hash = hash(token, self.seed);
         let is_it = |place: &usize| self.entry(*place).is_some_and(|entry| entry.hash == hash && is_same(&entry.token, token));
         self.table.find(hash, is_it).copied()
-    }
-
-    fn hash(&self, token: &[u8]) -> u64 {
-        const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
-        let start = token.len().saturating_sub(HASHED_BYTES);
-        let (words, rest) = token.get(start..).unwrap_or_default().as_chunks::<8>();
-        let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain(rest.iter().map(|byte| u64::from(*byte)));
-        words.fold(self.seed, |hash, word| {
-            let mixed = (hash ^ word).wrapping_mul(ODD);
-            mixed ^ (mixed >> 32)
-        })
     }
 
     /// Removes one entry; there is one.
@@ -174,6 +164,18 @@ impl<T> VerifiedTokens<T> {
     }
 }
 
+/// Of the bytes that tell tokens apart.
+fn hash(token: &[u8], seed: u64) -> u64 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let start = token.len().saturating_sub(HASHED_BYTES);
+    let (words, rest) = token.get(start..).unwrap_or_default().as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word)).chain(rest.iter().map(|byte| u64::from(*byte)));
+    words.fold(seed, |hash, word| {
+        let mixed = (hash ^ word).wrapping_mul(ODD);
+        mixed ^ (mixed >> 32)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,7 +198,7 @@ mod tests {
     fn finds_a_token_by_all_of_its_bytes() {
         let mut cache = VerifiedTokens::new(AMPLE);
         let token = format!("{}.{}", "claims".repeat(20), "signature".repeat(5));
-        cache.insert(token.as_bytes(), "alice", 0, VALIDITY);
+        cache.insert(Rc::from(token.as_bytes()), "alice", 0, VALIDITY);
         assert_eq!(cache.get(token.as_bytes(), NOW, |_| true), Some(&"alice"));
         for place in 0..token.len() {
             let mut other = token.clone().into_bytes();
@@ -215,7 +217,7 @@ mod tests {
         let mut cache = VerifiedTokens::new(AMPLE);
         let tokens = ["alice", "bobby", "carol"].map(|name| (name, format!("{name}{}", "s".repeat(40))));
         for (name, token) in &tokens {
-            cache.insert(token.as_bytes(), *name, 0, VALIDITY);
+            cache.insert(Rc::from(token.as_bytes()), *name, 0, VALIDITY);
         }
         for (name, token) in &tokens {
             assert_eq!(cache.get(token.as_bytes(), NOW, |_| true), Some(name));
@@ -226,7 +228,7 @@ mod tests {
     fn forgets_what_is_not_valid_or_does_not_count_any_more() {
         for (name, now, counts) in [("early", 9, true), ("late", 20, true), ("other keys", 15, false)] {
             let mut cache = VerifiedTokens::new(AMPLE);
-            cache.insert(b"token", "alice", 0, VALIDITY);
+            cache.insert(Rc::from(&b"token"[..]), "alice", 0, VALIDITY);
             assert_eq!(cache.get(b"token", UnixTime::from_secs(now), |_| counts), None, "{name}");
             assert!(cache.is_empty(), "{name}");
         }
@@ -236,7 +238,7 @@ mod tests {
     fn forgets_the_tokens_that_are_meant_and_keeps_the_others() {
         let mut cache = VerifiedTokens::new(AMPLE);
         for (token, value) in [("a", "old"), ("b", "new"), ("c", "old"), ("d", "old"), ("e", "new"), ("f", "old")] {
-            cache.insert(token.as_bytes(), value, 0, VALIDITY);
+            cache.insert(Rc::from(token.as_bytes()), value, 0, VALIDITY);
         }
         cache.forget(|value| *value == "old");
         assert_eq!(kept(&mut cache, &["a", "b", "c", "d", "e", "f"]), [false, true, false, false, true, false]);
@@ -246,7 +248,7 @@ mod tests {
     fn the_oldest_go_first_when_entries_run_out() {
         let mut cache = cache(2, 1000);
         for token in ["a", "b", "c"] {
-            cache.insert(token.as_bytes(), "x", 0, VALIDITY);
+            cache.insert(Rc::from(token.as_bytes()), "x", 0, VALIDITY);
         }
         assert_eq!(kept(&mut cache, &["a", "b", "c"]), [false, true, true]);
     }
@@ -255,10 +257,10 @@ mod tests {
     fn what_was_asked_for_stays_longer() {
         let mut cache = cache(3, 1000);
         for token in ["a", "b", "c"] {
-            cache.insert(token.as_bytes(), "x", 0, VALIDITY);
+            cache.insert(Rc::from(token.as_bytes()), "x", 0, VALIDITY);
         }
         kept(&mut cache, &["a", "c"]);
-        cache.insert(b"d", "x", 0, VALIDITY);
+        cache.insert(Rc::from(&b"d"[..]), "x", 0, VALIDITY);
         assert_eq!(kept(&mut cache, &["a", "b", "c", "d"]), [true, false, true, true]);
     }
 
@@ -267,7 +269,7 @@ mod tests {
         let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
         let mut cache = cache(50, 1_000_000);
         for name in &names {
-            cache.insert(name.as_bytes(), "x", 0, VALIDITY);
+            cache.insert(Rc::from(name.as_bytes()), "x", 0, VALIDITY);
             for name in &names {
                 cache.get(name.as_bytes(), NOW, |_| true);
             }
@@ -280,13 +282,13 @@ mod tests {
     fn the_oldest_go_first_when_bytes_run_out() {
         let mut cache = cache(100, 3 * SMALLEST);
         for token in ["a", "b", "c", "d"] {
-            cache.insert(token.as_bytes(), "x", 0, VALIDITY);
+            cache.insert(Rc::from(token.as_bytes()), "x", 0, VALIDITY);
         }
         assert_eq!(cache.len(), 3);
-        cache.insert(b"e", "x", SMALLEST, VALIDITY);
+        cache.insert(Rc::from(&b"e"[..]), "x", SMALLEST, VALIDITY);
         assert_eq!(cache.len(), 2, "the value counts too");
         assert_eq!(kept(&mut cache, &["e"]), [true]);
-        cache.insert(b"f", "x", 3 * SMALLEST, VALIDITY);
+        cache.insert(Rc::from(&b"f"[..]), "x", 3 * SMALLEST, VALIDITY);
         assert_eq!(cache.len(), 2, "what never fits pushes nothing out");
     }
 
@@ -295,7 +297,7 @@ mod tests {
         let mut cache = cache(8, 8 * SMALLEST);
         for round in 0..2000_u64 {
             let token = format!("{round:0width$}", width = 1 + usize::try_from(round % 17).unwrap());
-            cache.insert(token.as_bytes(), "x", usize::try_from(round % 5).unwrap() * 40, VALIDITY);
+            cache.insert(Rc::from(token.as_bytes()), "x", usize::try_from(round % 5).unwrap() * 40, VALIDITY);
             let asked = format!("{:0width$}", round.saturating_sub(3), width = 1 + usize::try_from((round + 14) % 17).unwrap());
             cache.get(asked.as_bytes(), NOW, |_| round % 3 > 0);
             let kept: Vec<_> = cache.places.iter().flatten().collect();
@@ -311,7 +313,7 @@ mod tests {
     #[test]
     fn keeps_nothing_when_nothing_may_be_kept() {
         let mut cache = cache(0, 1000);
-        cache.insert(b"token", "x", 0, VALIDITY);
+        cache.insert(Rc::from(&b"token"[..]), "x", 0, VALIDITY);
         assert!(cache.is_empty());
     }
 }

@@ -5,9 +5,9 @@ use portcullis_core::config::rule::Access;
 use portcullis_core::decision::CORS_PREFLIGHT;
 use portcullis_core::extractor::{self, Found, Source};
 use portcullis_core::matcher::Condition;
+use portcullis_core::principal::Identity;
 use portcullis_core::rejection::Rejection;
 use portcullis_core::request::Request;
-use portcullis_core::requirement::Vouched;
 use portcullis_core::rules::{Selected, Selection};
 use serde_json::Value;
 
@@ -202,7 +202,7 @@ impl<'a> Narrator<'a> {
             }
         }
 
-        let callers: Vec<_> = identities.iter().map(|identity| vouch(identity)).collect();
+        let callers: Vec<_> = identities.iter().map(|identity| &**identity).collect();
         self.tell_requirements(selected, &callers);
         Ok(())
     }
@@ -223,7 +223,7 @@ impl<'a> Narrator<'a> {
         self.story.steps.extend(steps);
     }
 
-    fn tell_requirements(&mut self, selected: &Selected<'_>, callers: &[Vouched<'_>]) {
+    fn tell_requirements(&mut self, selected: &Selected<'_>, callers: &[&Identity]) {
         let request = &self.settled.exchange.request;
         let policy = self.judge.authn.policy();
         let names: Vec<_> = policy.issuer_names();
@@ -238,10 +238,6 @@ impl<'a> Narrator<'a> {
                 .code(refused.rejection.code()),
         });
     }
-}
-
-fn vouch(identity: &portcullis_core::principal::Identity) -> Vouched<'_> {
-    Vouched { principal: &identity.principal, issuer: &identity.issuer_name }
 }
 
 fn refused(check: &str, says: &str, rejection: Rejection) -> Step {

@@ -4,8 +4,9 @@
 use std::rc::Rc;
 
 use portcullis_core::config::require::RequireConfig;
+use portcullis_core::principal::Identity;
 use portcullis_core::request::Request;
-use portcullis_core::requirement::{Names, Requirement, Vouched};
+use portcullis_core::requirement::{Names, Requirement};
 use portcullis_core::rules::Rule;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::step::{Outcome, Step};
 const KEYS: [&str; 7] = ["issuers", "audiences", "scopes", "roles", "claims", "allOf", "anyOf"];
 
 /// A step for each thing that is asked for. Where a request has several callers, what is asked of which is not taken apart.
-pub fn steps(require: &Value, rule: &Rule, callers: &[Vouched<'_>], request: &Request, issuers: &[Rc<str>]) -> Vec<Step> {
+pub fn steps(require: &Value, rule: &Rule, callers: &[&Identity], request: &Request, issuers: &[Rc<str>]) -> Vec<Step> {
     let [caller] = callers else { return Vec::new() };
     let facts = rule.facts(request);
     let parameters = facts.matcher.parameters();
@@ -38,11 +39,11 @@ pub fn steps(require: &Value, rule: &Rule, callers: &[Vouched<'_>], request: &Re
     steps
 }
 
-fn words(key: &str, asked: &Value, caller: &Vouched<'_>) -> String {
-    let principal = caller.principal;
+fn words(key: &str, asked: &Value, caller: &Identity) -> String {
+    let principal = caller.principal();
     let list = |list: &[String]| Value::from(list.to_vec()).to_string();
     match key {
-        "issuers" => format!("one of {asked}; the caller comes from {}", Value::from(caller.issuer)),
+        "issuers" => format!("one of {asked}; the caller comes from {}", Value::from(&*caller.issuer_name)),
         "audiences" => format!("one of {asked}; the token is for {}", list(&principal.audiences)),
         "scopes" => format!("all of {asked}; the caller has {}", list(&principal.scopes)),
         "roles" => format!("one of {asked}; the caller has {}", list(&principal.roles)),

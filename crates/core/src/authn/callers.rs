@@ -5,9 +5,10 @@ use std::rc::Rc;
 use super::key_reports::KeyReports;
 use super::policy::Policy;
 use crate::auth_header;
+use crate::claim_set::ClaimSet;
 use crate::edits::Edit;
 use crate::extractor::Found;
-use crate::jose::{Accepted, KnownHeader, Signatures, Token, Validity};
+use crate::jose::{KnownHeader, Signatures, Token, Validity};
 use crate::keyring::{FetchError, Keyring, Keys};
 use crate::principal::Identity;
 use crate::rejection::Rejection;
@@ -15,8 +16,8 @@ use crate::stage::{Due, FetchId, FetchOutcome, LogLevel, Message, Observer, Shar
 use crate::time::UnixTime;
 use crate::token_cache::{Limits, VerifiedTokens};
 
-/// What each worker remembers at most. A token of 900 bytes with 15 claims takes 5 KB with all that is made of it, so that there
-/// is room for 10,000 of them; memory is taken only for tokens that come.
+/// What each worker remembers at most. A token of 900 bytes with 15 claims counts with 5 KB, which it takes when its principal and
+/// their JSON have been asked for, so that there is room for 10,000 of them; memory is taken only for tokens that come.
 const CACHE_LIMITS: Limits = Limits { entries: 32_768, bytes: 64 * 1024 * 1024 };
 
 /// The keys of all issuers, and the tokens that they vouched for.
@@ -93,13 +94,13 @@ impl Callers {
         {
             return Ok(Rc::clone(caller));
         }
-        let (caller, validity) = self.verify(policy, found, now)?;
+        let (token, caller, validity) = self.verify(policy, found, now)?;
         let caller = Rc::new(caller);
-        self.verified.insert(found.token, Rc::clone(&caller), caller.bytes(), validity);
+        self.verified.insert(token, Rc::clone(&caller), caller.bytes(), validity);
         Ok(caller)
     }
 
-    fn verify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<(Caller, Validity), Obstacle> {
+    fn verify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<(Rc<[u8]>, Caller, Validity), Obstacle> {
         let token = Token::read_knowing(found.token, &mut self.known_header).map_err(Rejection::from)?;
         let index = policy.issuer_of(&token, found.source).ok_or(Rejection::IssuerUnknown)?;
         let (Some(issuer), Some(keyring)) = (policy.issuers.get(index), self.keyrings.get_mut(index)) else {
@@ -118,14 +119,23 @@ impl Callers {
             }
             (verdict, _) => verdict?,
         };
-        let Accepted { mut principal, validity } = issuer.claims.check(verified, now)?;
-        if principal.issuer.is_empty() {
-            principal.issuer = issuer.name.to_string();
-        }
-        let outputs = issuer.outputs.edits(found.token, &principal).map_err(|_| Rejection::ClaimTooLarge)?;
-        let injected = self.inject.as_ref().map(|inject| inject.injected(&principal));
-        let identity = Rc::new(Identity::new(principal, Rc::clone(&issuer.name)).with_injected(injected));
-        Ok((Caller { issuer: index, generation, identity, outputs }, validity))
+        let accepted = issuer.claims.check(verified, now)?;
+        let (validity, known) = (accepted.validity, accepted.known(&issuer.claims));
+        let bytes = Rc::clone(known.bytes());
+        let mut identity = Identity::of_token(known, Rc::clone(&issuer.name));
+        let edits = |claims: &ClaimSet| issuer.outputs.edits(found.token, claims).map_err(|_| Rejection::ClaimTooLarge);
+        // Where nobody is to be told of the principal, nobody has asked for it yet.
+        let outputs = if self.inject.is_some() || policy.tells_principal || issuer.claims.changes_claims() {
+            let principal = issuer.claims.principal(accepted).or_issued_by(&issuer.name);
+            identity = identity.with_injected(self.inject.as_ref().map(|inject| inject.injected(&principal)));
+            if policy.tells_principal {
+                identity = identity.with_json(principal.to_json().map_err(|_| Rejection::TokenMalformed)?);
+            }
+            edits(&principal.claims)?
+        } else {
+            edits(accepted.claims())?
+        };
+        Ok((bytes, Caller { issuer: index, generation, identity: Rc::new(identity), outputs }, validity))
     }
 
     /// What is due of the keys.

@@ -33,7 +33,7 @@ pub(super) struct Issuer {
     /// The algorithms that its tokens may be signed with.
     pub algorithms: AlgorithmSet,
     /// What its claims must say.
-    pub claims: ClaimRules,
+    pub claims: Rc<ClaimRules>,
     /// Where its tokens may stand.
     pub sources: Vec<Source>,
     /// Whether the upstream gets the token.
@@ -62,7 +62,7 @@ impl Issuer {
             name,
             issuer: config.issuer.clone(),
             algorithms,
-            claims: claim_rules(config, path)?,
+            claims: Rc::new(claim_rules(config, path)?),
             sources: sources(config, path)?,
             forward: config.forward_original_token,
             outputs: Outputs::compile(config, path)?,

@@ -5,11 +5,11 @@
 use std::rc::Rc;
 
 use crate::auth_header::{NamePattern, TooLarge, render};
+use crate::claim_set::ClaimSet;
 use crate::config::ConfigError;
 use crate::config::auth_header::Format;
 use crate::config::jwt_rule::JwtRuleConfig;
 use crate::edits::Edit;
-use crate::principal::Principal;
 
 /// The headers of one entry.
 #[derive(Debug, Default)]
@@ -56,8 +56,8 @@ impl Outputs {
         self.payload.iter().map(|output| &output.pattern).chain(claims)
     }
 
-    /// The headers for a verified token and its principal; a claim that the token does not have gives none.
-    pub fn edits(&self, token: &[u8], principal: &Principal) -> Result<Rc<[Edit]>, TooLarge> {
+    /// The headers for a verified token and its claims; a claim that the token does not have gives none.
+    pub fn edits(&self, token: &[u8], claims: &ClaimSet) -> Result<Rc<[Edit]>, TooLarge> {
         let mut edits = Vec::with_capacity(self.claims.len().saturating_add(self.payload.iter().len()));
         if let Some(output) = &self.payload
             && let Some(payload) = token.split(|byte| *byte == b'.').nth(1)
@@ -66,7 +66,7 @@ impl Outputs {
             edits.push(Edit::Set(Rc::clone(&output.header), String::from_utf8_lossy(payload).into()));
         }
         for output in &self.claims {
-            let Some(claim) = principal.claim(&output.what) else { continue };
+            let Some(claim) = claims.at(&output.what) else { continue };
             let values = render(claim, Format::Csv)?.into_iter();
             edits.extend(values.map(|value| Edit::Set(Rc::clone(&output.header), Rc::from(&*value))));
         }

@@ -7,7 +7,7 @@ use super::issuer::Issuer;
 use super::tenants;
 use crate::auth_header::NameSet;
 use crate::config::auth_header::Forward;
-use crate::config::jwt_auth::JwtAuthConfig;
+use crate::config::jwt_auth::{JwtAuthConfig, Published};
 use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;
 use crate::jose::Token;
@@ -28,6 +28,8 @@ pub struct Policy {
     pub(super) realm: Option<String>,
     pub(super) bypass_cors_preflight: bool,
     pub(super) route_rules: bool,
+    /// Whether the principal is told to others, in filter state.
+    pub(super) tells_principal: bool,
     /// The headers that issuers' outputs set; a client's own are removed.
     pub(super) owned: NameSet,
 }
@@ -97,12 +99,24 @@ impl Policy {
         let sources = firsts.iter().flat_map(|issuer| issuer.sources.iter().cloned()).collect();
         let realm = config.realm.as_ref().map(|realm| realm.as_str().to_owned());
         let (bypass_cors_preflight, route_rules) = (config.bypass_cors_preflight, config.route_rules);
+        let tells_principal = config.publish.as_ref().is_none_or(|told| told.contains(&Published::Principal));
         if !route_rules {
             warnings.push(Warning::new("routeRules", "a route that names a stricter rule in its metadata is not heard"));
         }
         let owned = NameSet::new(firsts.iter().flat_map(|issuer| issuer.outputs.names().cloned()).collect());
         Ok((
-            Self { issuers, by_issuer, without_issuer, sources, rules, realm, bypass_cors_preflight, route_rules, owned },
+            Self {
+                issuers,
+                by_issuer,
+                without_issuer,
+                sources,
+                rules,
+                realm,
+                bypass_cors_preflight,
+                route_rules,
+                tells_principal,
+                owned,
+            },
             keyrings,
         ))
     }

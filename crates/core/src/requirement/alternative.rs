@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use super::Facts;
 use super::part::Part;
-use super::{Facts, Vouched};
 use crate::config::ConfigError;
+use crate::principal::Identity;
 use crate::rejection::Rejection;
 
 /// How many callers an alternative may ask for.
@@ -91,7 +92,7 @@ impl Alternative {
     }
 
     /// Whether it is for these callers.
-    pub fn fit(&self, callers: &[Vouched<'_>]) -> Fit {
+    pub fn fit(&self, callers: &[&Identity]) -> Fit {
         let filled = self.slots.iter().filter(|slot| callers.iter().any(|caller| slot.takes(caller))).count();
         let taken = callers.iter().filter(|caller| self.slots.iter().any(|slot| slot.takes(caller))).count();
         match (filled == self.slots.len(), taken == callers.len()) {
@@ -103,12 +104,12 @@ impl Alternative {
     }
 
     /// Whether the callers that it is for have what is asked for; the place of the first slot's caller.
-    pub fn check(&self, callers: &[Vouched<'_>], facts: &Facts<'_>) -> Result<usize, Rejection> {
+    pub fn check(&self, callers: &[&Identity], facts: &Facts<'_>) -> Result<usize, Rejection> {
         let mut first = None;
         for slot in &self.slots {
             let found = callers.iter().enumerate().find(|(_, caller)| slot.takes(caller));
             let (index, caller) = found.ok_or(Rejection::TokenMissing)?;
-            slot.parts.iter().try_for_each(|part| part.check(caller.principal, facts))?;
+            slot.parts.iter().try_for_each(|part| part.check(caller, facts))?;
             first = first.or(Some(index));
         }
         first.ok_or(Rejection::TokenMissing)
@@ -120,7 +121,7 @@ impl Slot {
         self.issuers.as_deref().unwrap_or_default()
     }
 
-    fn takes(&self, caller: &Vouched<'_>) -> bool {
-        self.issuers.as_ref().is_none_or(|issuers| issuers.iter().any(|name| **name == *caller.issuer))
+    fn takes(&self, caller: &Identity) -> bool {
+        self.issuers.as_ref().is_none_or(|issuers| issuers.iter().any(|name| name == &caller.issuer_name))
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::claim_set::ClaimSet;
-use crate::principal::Method;
+use crate::principal::{Method, Principal};
 
 fn compile(require: &Value) -> Result<Requirement, String> {
     let config = RequireConfig::parse(require.to_string().as_bytes()).map_err(|error| error.to_string())?;
@@ -15,8 +15,8 @@ fn compile(require: &Value) -> Result<Requirement, String> {
 /// What is said of callers, each a name of a `jwtRules` entry and a principal, for a plain request.
 fn check(requirement: &Requirement, callers: &[(&str, &Principal)]) -> Result<usize, Rejection> {
     let (request, matcher) = (Request::default(), Matcher::default());
-    let callers: Vec<_> = callers.iter().map(|(issuer, principal)| Vouched { principal, issuer }).collect();
-    requirement.check(&callers, &Facts { request: &request, matcher: &matcher })
+    let callers: Vec<_> = callers.iter().map(|(issuer, caller)| Identity::new((*caller).clone(), (*issuer).into())).collect();
+    requirement.check(&callers.iter().collect::<Vec<_>>(), &Facts { request: &request, matcher: &matcher })
 }
 
 fn principal() -> Principal {

@@ -7,9 +7,10 @@ use crate::config::rule::{Access, RuleConfig};
 use crate::config::{ConfigError, Warning};
 use crate::decision::DEFAULT_RULE;
 use crate::matcher::{Condition, Matcher, Reading};
+use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::request::Request;
-use crate::requirement::{Facts, Names, Requirement, Vouched};
+use crate::requirement::{Facts, Names, Requirement};
 
 /// The longest name of a rule, in characters.
 const MAX_NAME: usize = 64;
@@ -126,7 +127,7 @@ impl Rule {
     ///
     /// # Errors
     /// The [`Rejection`] for what is missing.
-    pub fn check(&self, callers: &[Vouched<'_>], request: &Request) -> Result<usize, Rejection> {
+    pub fn check(&self, callers: &[&Identity], request: &Request) -> Result<usize, Rejection> {
         if self.access == Access::Denied {
             return Err(Rejection::AccessDenied);
         }

@@ -288,6 +288,7 @@ fn all_selected_rules_must_hold() {
         token_id: None,
         expires_at: None,
     };
+    let caller = Identity::new(principal, "uaa".into());
     for (path, expected) in [
         ("/nowhere", Ok(())),
         ("/admin", Err(("admin", Rejection::RoleMissing))),
@@ -296,9 +297,8 @@ fn all_selected_rules_must_hold() {
     ] {
         let request = request("GET", "h", path.as_bytes());
         let selected = rules.select(&request, &Route::default()).unwrap().enforced;
-        let vouched = [Vouched { principal: &principal, issuer: "uaa" }];
         let checked = selected
-            .check(&vouched, &request)
+            .check(&[&caller], &request)
             .map(|first| assert_eq!(first, 0))
             .map_err(|refused| (&**refused.rule.name(), refused.rejection));
         assert_eq!(checked, expected, "{path}");

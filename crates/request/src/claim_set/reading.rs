@@ -10,7 +10,7 @@ use super::{Member, Name, Span, Stored};
 use crate::jose::strict_json::{Strict, StrictVisitor};
 
 /// How many claims a token has room for before memory is taken again; most have fewer.
-const USUAL_MEMBERS: usize = 16;
+pub(super) const USUAL_MEMBERS: usize = 16;
 
 /// The members of a JSON object.
 pub(super) fn members(json: &str) -> Result<Vec<Member>, serde_json::Error> {

@@ -2,11 +2,15 @@
 //!
 //! In this order: the type of the token, its issuer, expiration, start, lifetime, audience. A time is honoured to the fraction.
 
+use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::claims::Claims;
+use super::malformed::Part;
+use super::part;
 use super::token::Verified;
 use crate::claim_set::{Claim, ClaimSet};
 use crate::principal::{Method, Principal};
@@ -81,12 +85,66 @@ impl ClaimCheck {
 }
 
 /// A token that holds here and now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Accepted {
-    /// The caller.
-    pub principal: Principal,
+pub struct Accepted<'a> {
+    bytes: &'a [u8],
+    claims: Claims,
     /// For how long the token holds.
     pub validity: Validity,
+}
+
+/// The bytes of a token that held once, with the rules that it fulfilled. Who is calling can be read from them at any time.
+#[derive(Debug, Clone)]
+pub struct KnownToken {
+    bytes: Rc<[u8]>,
+    rules: Rc<ClaimRules>,
+}
+
+impl Accepted<'_> {
+    /// Its claims as the token states them.
+    #[must_use]
+    pub const fn claims(&self) -> &ClaimSet {
+        &self.claims.members
+    }
+
+    /// The token, to be kept beside what was made of it. The rules are those that accepted it.
+    #[must_use]
+    pub fn known(&self, rules: &Rc<ClaimRules>) -> KnownToken {
+        KnownToken { bytes: self.bytes.into(), rules: Rc::clone(rules) }
+    }
+}
+
+impl fmt::Debug for Accepted<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Accepted").field("validity", &self.validity).finish_non_exhaustive()
+    }
+}
+
+impl KnownToken {
+    /// The bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &Rc<[u8]> {
+        &self.bytes
+    }
+
+    /// The caller that the token names; `None` when its claims cannot be read any more, which could be read before.
+    #[must_use]
+    pub fn principal(&self) -> Option<Principal> {
+        let payload = str::from_utf8(self.payload()?).ok()?;
+        let claims = Claims::parse(part::decode(Part::Claims, payload).ok()?).ok()?;
+        Some(self.rules.principal_of(claims))
+    }
+
+    fn payload(&self) -> Option<&[u8]> {
+        self.bytes.split(|byte| *byte == b'.').nth(1)
+    }
+
+    /// About how much memory the principal takes.
+    #[must_use]
+    pub(crate) fn principal_bytes(&self) -> usize {
+        // Values in JSON are as short as three or four bytes, and some words long when they have been read.
+        let claims = self.payload().unwrap_or_default().len();
+        claims.saturating_mul(size_of::<usize>()).saturating_add(ClaimSet::USUAL_BYTES)
+    }
 }
 
 impl ClaimRules {
@@ -95,17 +153,29 @@ impl ClaimRules {
     /// # Errors
     /// [`Rejection::TypeMismatch`], [`Rejection::IssuerUnknown`], [`Rejection::TokenExpired`], [`Rejection::ExpirationMissing`],
     /// [`Rejection::TokenNotYetValid`], [`Rejection::LifetimeTooLong`], [`Rejection::AudienceMismatch`].
-    pub fn check(&self, verified: Verified, now: UnixTime) -> Result<Accepted, Rejection> {
+    pub fn check<'a>(&self, verified: Verified<'a>, now: UnixTime) -> Result<Accepted<'a>, Rejection> {
         ClaimCheck::ALL.into_iter().try_for_each(|check| self.holds(check, &verified, now))?;
         let validity = self.validity(&verified.claims);
-        Ok(Accepted { principal: self.principal(verified.claims), validity })
+        Ok(Accepted { bytes: verified.bytes, claims: verified.claims, validity })
+    }
+
+    /// Whether the claims of a caller are others than those of the token.
+    #[must_use]
+    pub const fn changes_claims(&self) -> bool {
+        !self.space_delimited.is_empty()
+    }
+
+    /// The caller that an accepted token names.
+    #[must_use]
+    pub fn principal(&self, accepted: Accepted<'_>) -> Principal {
+        self.principal_of(accepted.claims)
     }
 
     /// Whether one check holds. Claims that fulfil all of [`ClaimCheck::ALL`] are accepted.
     ///
     /// # Errors
     /// As for [`check`](Self::check).
-    pub fn holds(&self, check: ClaimCheck, verified: &Verified, now: UnixTime) -> Result<(), Rejection> {
+    pub fn holds(&self, check: ClaimCheck, verified: &Verified<'_>, now: UnixTime) -> Result<(), Rejection> {
         let claims = &verified.claims;
         match check {
             ClaimCheck::Type if !self.is_type(verified.header.media_type.as_deref()) => Err(Rejection::TypeMismatch),
@@ -150,7 +220,7 @@ impl ClaimRules {
         }
     }
 
-    fn principal(&self, claims: Claims) -> Principal {
+    fn principal_of(&self, claims: Claims) -> Principal {
         let mut members = claims.members;
         let subject = members.at(&self.subject_claim).and_then(scalar);
         let roles = members.at(&self.roles_claim).map(|roles| list(roles, &[' ', ','])).unwrap_or_default();
@@ -239,10 +309,10 @@ mod tests {
         }
     }
 
-    fn verified(claims: &Value, media_type: Option<&str>) -> Verified {
+    fn verified(claims: &Value, media_type: Option<&str>) -> Verified<'static> {
         let media_type = media_type.map(str::to_owned);
         let header = JoseHeader { algorithm: Algorithm::Rs256, key_id: None, media_type };
-        Verified { claims: Claims::parse(claims.to_string().into()).unwrap(), header: header.into() }
+        Verified { bytes: b"", claims: Claims::parse(claims.to_string().into()).unwrap(), header: header.into() }
     }
 
     fn outcome(rules: &ClaimRules, claims: &Value) -> Result<(), Rejection> {
@@ -251,7 +321,7 @@ mod tests {
 
     fn principal(rules: &ClaimRules, mut claims: Value) -> Principal {
         claims["exp"] = json!(NOW + 60);
-        rules.check(verified(&claims, None), UnixTime::from_secs(NOW)).unwrap().principal
+        rules.principal(rules.check(verified(&claims, None), UnixTime::from_secs(NOW)).unwrap())
     }
 
     #[test]
@@ -404,12 +474,13 @@ mod tests {
             token_id: Some("t".into()),
             expires_at: Some(NOW + 1),
         };
-        assert_eq!(accepted.principal, expected);
+        let validity = accepted.validity;
+        assert_eq!(rules.principal(accepted), expected);
         let at = |milliseconds: u64| UnixTime::from_epoch(Duration::from_millis(milliseconds));
         let cases =
             [(NOW * 1000 - 15_001, false), (NOW * 1000 - 15_000, true), (NOW * 1000 + 6_499, true), (NOW * 1000 + 6_500, false)];
         for (time, valid) in cases {
-            assert_eq!(accepted.validity.contains(at(time)), valid, "{time}");
+            assert_eq!(validity.contains(at(time)), valid, "{time}");
         }
     }
 }

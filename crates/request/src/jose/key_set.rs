@@ -167,7 +167,7 @@ impl KeySet {
     ///
     /// # Errors
     /// Those of [`verify_with`](Self::verify_with).
-    pub fn verify(&self, token: Token<'_>, allowed: AlgorithmSet) -> Result<Verified, Rejection> {
+    pub fn verify<'a>(&self, token: Token<'a>, allowed: AlgorithmSet) -> Result<Verified<'a>, Rejection> {
         self.verify_with(&Signatures::in_module(), token, allowed)
     }
 
@@ -175,7 +175,12 @@ impl KeySet {
     ///
     /// # Errors
     /// Those of [`verify_jws`](Self::verify_jws).
-    pub fn verify_with(&self, signatures: &Signatures, token: Token<'_>, allowed: AlgorithmSet) -> Result<Verified, Rejection> {
+    pub fn verify_with<'a>(
+        &self,
+        signatures: &Signatures,
+        token: Token<'a>,
+        allowed: AlgorithmSet,
+    ) -> Result<Verified<'a>, Rejection> {
         self.verify_jws(signatures, token.jws(), allowed).map(|()| token.into_verified())
     }
 

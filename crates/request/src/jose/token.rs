@@ -14,6 +14,7 @@ use crate::rejection::Rejection;
 
 /// A well-formed token. Nobody has vouched for what it says.
 pub struct Token<'a> {
+    bytes: &'a [u8],
     jws: Jws<'a>,
     claims: Claims,
 }
@@ -43,7 +44,7 @@ impl<'a> Token<'a> {
     pub fn read_knowing(bytes: &'a [u8], known: &mut KnownHeader) -> Result<Self, Malformed> {
         let mut jws = Jws::read_knowing(bytes, known)?;
         let claims = Claims::parse(jws.take_payload())?;
-        Ok(Self { jws, claims })
+        Ok(Self { bytes, jws, claims })
     }
 
     /// The `iss` that the token claims: good for choosing the keys that may vouch for it, and for nothing else.
@@ -70,8 +71,8 @@ impl<'a> Token<'a> {
     }
 
     /// The claims of this token. Only for the place that has just verified its signature.
-    pub(super) fn into_verified(self) -> Verified {
-        Verified { claims: self.claims, header: self.jws.into_header() }
+    pub(super) fn into_verified(self) -> Verified<'a> {
+        Verified { bytes: self.bytes, claims: self.claims, header: self.jws.into_header() }
     }
 }
 
@@ -84,12 +85,14 @@ impl fmt::Debug for Token<'_> {
 
 /// The claims of a token whose signature is valid. Whether they hold here and now is for
 /// [`ClaimRules`](super::ClaimRules) to say.
-pub struct Verified {
+pub struct Verified<'a> {
+    /// The token.
+    pub(super) bytes: &'a [u8],
     pub(super) claims: Claims,
     pub(super) header: Rc<JoseHeader>,
 }
 
-impl Verified {
+impl Verified<'_> {
     /// All claims.
     #[must_use]
     pub const fn claims(&self) -> &ClaimSet {
@@ -97,7 +100,7 @@ impl Verified {
     }
 }
 
-impl fmt::Debug for Verified {
+impl fmt::Debug for Verified<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Verified").finish_non_exhaustive()
     }

@@ -10,8 +10,8 @@ fn claim(config: &Value, claims: &Value, request: &Request) -> Result<(), Reject
     let matcher = Matcher::compile(&matching, "match").unwrap();
     let principal = Principal { claims: claims.as_object().unwrap().clone().into(), ..principal() };
     let requirement = compile(&json!({"claims": [config]})).unwrap();
-    let callers = [Vouched { principal: &principal, issuer: "uaa" }];
-    requirement.check(&callers, &Facts { request, matcher: &matcher }).map(|_| ())
+    let caller = Identity::new(principal, "uaa".into());
+    requirement.check(&[&caller], &Facts { request, matcher: &matcher }).map(|_| ())
 }
 
 fn request(path: &str, headers: &[(&str, &[u8])]) -> Request {
