@@ -21,13 +21,18 @@ modules=(
 wasm_opt=$("$ROOT/scripts/wasm-opt.sh" --installed) || say "there is no wasm-opt: the modules stay larger (scripts/tools.sh wasm)"
 features=(--enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int
     --enable-reference-types --enable-multivalue)
+# Beside -Oz: the control flow is taken apart and put together again, constants that recur are held in locals, and offsets are
+# folded into loads and stores. The last takes memory below address 1024 for unused. Rust's linker puts the stack there, which
+# begins at 1 MiB and grows down, and the data above it: only a stack about to overflow comes that far, and where an address
+# that wrapped around would have met it, the folded access traps.
+passes=(-Oz --flatten --rereloop -Oz -Oz --low-memory-unused --const-hoisting --strip-producers)
 optimize() {
     local from=$1 to=$2
     [[ -n $wasm_opt ]] || return 1
     # What was made of this very file before is still right.
     [[ ! $to -nt $from ]] || return 0
     rm -f "$to"
-    "$wasm_opt" "${features[@]}" -Oz --strip-producers "$from" -o "$to.new" 2>/dev/null || return 1
+    "$wasm_opt" "${features[@]}" "${passes[@]}" "$from" -o "$to.new" 2>/dev/null || return 1
     "$wasm_opt" "${features[@]}" "$to.new" -o /dev/null 2>/dev/null || return 1
     [[ $(stat -c %s "$to.new") -lt $(stat -c %s "$from") ]] && mv -f "$to.new" "$to"
 }

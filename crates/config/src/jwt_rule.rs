@@ -161,6 +161,7 @@ impl<'de> Visitor<'de> for JwksVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Jwks, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(entries)).map(|keys| Jwks(keys.to_string()))
+        let keys = Value::deserialize(MapAccessDeserializer::new(entries))?;
+        serde_json::to_string(&keys).map(Jwks).map_err(Error::custom)
     }
 }

@@ -37,7 +37,7 @@ impl Denial {
         let body = config.body.as_ref().map(|body| match body {
             DenyBody::Text(text) => Body { content_type: "text/plain; charset=utf-8", bytes: text.clone().into_bytes() },
             DenyBody::Object(object) => {
-                Body { content_type: "application/json", bytes: serde_json::Value::from(object.clone()).to_string().into_bytes() }
+                Body { content_type: "application/json", bytes: serde_json::to_vec(object).unwrap_or_default() }
             }
         });
         if body.as_ref().is_some_and(|body| body.bytes.len() > MAX_BODY_BYTES) {
