@@ -23,7 +23,7 @@ VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, MODU
 OURS = (MODULE, MODULE_EQUAL, BUNDLE)
 
 # Distinct tokens in rotation. `cold` is more of them than any of the caches holds (the modules: 32,768): taken in turn, each
-# comes as a new one.
+# comes as a new one, to caches that are full.
 COLD = "cold"
 TOKENS = {COLD: 40_000, "1": 1, "100": 100, "10000": 10_000}
 
