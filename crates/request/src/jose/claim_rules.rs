@@ -2,15 +2,12 @@
 //!
 //! In this order: the type of the token, its issuer, expiration, start, lifetime, audience. A time is honoured to the fraction.
 
-use std::fmt;
-use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::accepted::{Accepted, Validity};
 use super::claims::Claims;
-use super::malformed::Part;
-use super::part;
 use super::token::Verified;
 use crate::claim_set::{Claim, ClaimSet};
 use crate::principal::{Method, Principal};
@@ -45,23 +42,6 @@ pub struct ClaimRules {
     pub space_delimited: Vec<String>,
 }
 
-/// The time in which a verified token may be used again without another look at its claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Validity {
-    /// The first point.
-    pub from: UnixTime,
-    /// The first point after it.
-    pub until: UnixTime,
-}
-
-impl Validity {
-    /// Whether the token may be used at this time.
-    #[must_use]
-    pub fn contains(self, now: UnixTime) -> bool {
-        self.from <= now && now < self.until
-    }
-}
-
 /// One thing that verified claims must fulfil.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimCheck {
@@ -82,69 +62,6 @@ pub enum ClaimCheck {
 impl ClaimCheck {
     /// Every check, in the order in which they decide.
     pub const ALL: [Self; 6] = [Self::Type, Self::Issuer, Self::Expiration, Self::Start, Self::Lifetime, Self::Audience];
-}
-
-/// A token that holds here and now.
-pub struct Accepted<'a> {
-    bytes: &'a [u8],
-    claims: Claims,
-    /// For how long the token holds.
-    pub validity: Validity,
-}
-
-/// The bytes of a token that held once, with the rules that it fulfilled. Who is calling can be read from them at any time.
-#[derive(Debug, Clone)]
-pub struct KnownToken {
-    bytes: Rc<[u8]>,
-    rules: Rc<ClaimRules>,
-}
-
-impl Accepted<'_> {
-    /// Its claims as the token states them.
-    #[must_use]
-    pub const fn claims(&self) -> &ClaimSet {
-        &self.claims.members
-    }
-
-    /// The token, to be kept beside what was made of it. The rules are those that accepted it.
-    #[must_use]
-    pub fn known(&self, rules: &Rc<ClaimRules>) -> KnownToken {
-        KnownToken { bytes: self.bytes.into(), rules: Rc::clone(rules) }
-    }
-}
-
-impl fmt::Debug for Accepted<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Accepted").field("validity", &self.validity).finish_non_exhaustive()
-    }
-}
-
-impl KnownToken {
-    /// The bytes.
-    #[must_use]
-    pub const fn bytes(&self) -> &Rc<[u8]> {
-        &self.bytes
-    }
-
-    /// The caller that the token names; `None` when its claims cannot be read any more, which could be read before.
-    #[must_use]
-    pub fn principal(&self) -> Option<Principal> {
-        let payload = str::from_utf8(self.payload()?).ok()?;
-        let claims = Claims::parse(part::decode(Part::Claims, payload).ok()?).ok()?;
-        Some(self.rules.principal_of(claims))
-    }
-
-    fn payload(&self) -> Option<&[u8]> {
-        self.bytes.split(|byte| *byte == b'.').nth(1)
-    }
-
-    /// About how much memory the principal takes.
-    #[must_use]
-    pub(crate) fn principal_bytes(&self) -> usize {
-        // Values in JSON are as short as three or four bytes, and some words long when they have been read.
-        let claims = self.payload().unwrap_or_default().len();
-        claims.saturating_mul(size_of::<usize>()).saturating_add(ClaimSet::USUAL_BYTES)
-    }
 }
 
 impl ClaimRules {
@@ -220,7 +137,7 @@ impl ClaimRules {
         }
     }
 
-    fn principal_of(&self, claims: Claims) -> Principal {
+    pub(super) fn principal_of(&self, claims: Claims) -> Principal {
         let mut members = claims.members;
         let subject = members.at(&self.subject_claim).and_then(scalar);
         let roles = members.at(&self.roles_claim).map(|roles| list(roles, &[' ', ','])).unwrap_or_default();
