@@ -229,6 +229,7 @@ mod tests {
         for (name, now, counts) in [("early", 9, true), ("late", 20, true), ("other keys", 15, false)] {
             let mut cache = VerifiedTokens::new(AMPLE);
             cache.insert(Rc::from(&b"token"[..]), "alice", 0, VALIDITY);
+            assert!(!cache.is_empty(), "{name}");
             assert_eq!(cache.get(b"token", UnixTime::from_secs(now), |_| counts), None, "{name}");
             assert!(cache.is_empty(), "{name}");
         }
@@ -279,6 +280,20 @@ mod tests {
     }
 
     #[test]
+    fn eight_that_were_asked_for_are_passed_over_at_most() {
+        let names: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut cache = cache(12, 1_000_000);
+        for name in &names {
+            cache.insert(Rc::from(name.as_bytes()), "x", 0, VALIDITY);
+        }
+        kept(&mut cache, &names);
+        cache.insert(Rc::from(&b"one more"[..]), "x", 0, VALIDITY);
+        let gone = kept(&mut cache, &names).iter().position(|is_kept| !is_kept);
+        assert_eq!((gone, cache.len()), (Some(8), 12));
+    }
+
+    #[test]
     fn the_oldest_go_first_when_bytes_run_out() {
         let mut cache = cache(100, 3 * SMALLEST);
         for token in ["a", "b", "c", "d"] {
@@ -290,6 +305,17 @@ mod tests {
         assert_eq!(kept(&mut cache, &["e"]), [true]);
         cache.insert(Rc::from(&b"f"[..]), "x", 3 * SMALLEST, VALIDITY);
         assert_eq!(cache.len(), 2, "what never fits pushes nothing out");
+        cache.insert(Rc::from(&b"g"[..]), "x", 2 * SMALLEST, VALIDITY);
+        assert_eq!(kept(&mut cache, &["e", "g"]), [false, true], "what just fits is kept");
+    }
+
+    #[test]
+    fn tokens_that_differ_in_their_last_bytes_are_told_apart_without_a_comparison() {
+        let token = |number: u64| format!("{}{number:020}", "claims".repeat(20));
+        // The lower half: it chooses the place in the table.
+        let half = |hash: u64| hash & u64::from(u32::MAX);
+        let hashes = (0..4096).map(|number| half(hash(token(number).as_bytes(), 1)));
+        assert_eq!(hashes.collect::<std::collections::BTreeSet<_>>().len(), 4096);
     }
 
     #[test]

@@ -182,6 +182,7 @@ mod tests {
         for algorithm in Algorithm::ALL {
             let set = AlgorithmSet::from_iter([algorithm]);
             assert_eq!(set.iter().collect::<Vec<_>>(), [algorithm]);
+            assert_eq!(set.with(algorithm), set);
         }
         let (left, right) = ([Algorithm::Rs256, Algorithm::Es256], [Algorithm::Es256, Algorithm::EdDsa]);
         let both = AlgorithmSet::from_iter(left).intersection(AlgorithmSet::from_iter(right));

@@ -9,6 +9,7 @@ use crate::config::Variable;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::decision::Effect;
 use crate::edits::Edit;
+use crate::extractor::Source;
 use crate::headers::Headers;
 use crate::jose::{Algorithm, Malformed};
 use crate::request::Request;
@@ -322,6 +323,25 @@ mod fetched_keys {
         assert_eq!(stage.callers.verified.len(), 2, "the same keys again");
         stage.on_fetched(FetchId(0), document("k2"), NOW, &mut Alone);
         assert_eq!(stage.callers.verified.len(), 1);
+        stage.callers.verified.forget(|caller| caller.issuer == 1);
+        assert!(stage.callers.verified.is_empty(), "it was the other's that stayed");
+    }
+
+    #[test]
+    fn keys_that_are_too_old_take_the_tokens_along_that_they_verified() {
+        let mut stage = stage();
+        stage.due(NOW, &mut Alone);
+        stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
+        ask(&mut stage, "k1", NOW);
+        let other = bearer(&with(valid(), "iss", json!("https://other")));
+        stage.on_request(&mut exchange("/", &[("authorization", &other)]), NOW);
+        let after = |days: u64| NOW.saturating_add(std::time::Duration::from_secs(days * 86_400));
+        for (days, kept) in [(0, 2), (30, 1)] {
+            stage.due(after(days), &mut Alone);
+            assert_eq!(stage.callers.verified.len(), kept, "after {days} days");
+        }
+        stage.callers.verified.forget(|caller| caller.issuer == 1);
+        assert!(stage.callers.verified.is_empty(), "it was the other's that stayed");
     }
 
     #[test]
@@ -338,6 +358,17 @@ mod fetched_keys {
         assert_eq!(ask(&mut stage, "k2", later).1.as_deref(), Some("token_valid"));
         assert_eq!(ask(&mut stage, "k1", later).1.as_deref(), Some("key_unknown"), "forgotten with its key");
     }
+
+    #[test]
+    fn a_kid_that_was_looked_up_in_vain_says_nothing_of_another() {
+        let mut stage = stage();
+        stage.due(NOW, &mut Alone);
+        stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
+        let after = |seconds| NOW.saturating_add(std::time::Duration::from_secs(seconds));
+        assert_eq!(ask(&mut stage, "k2", after(30)).1.as_deref(), Some("key_unknown"));
+        assert_eq!(ask(&mut stage, "k2", after(61)).1.as_deref(), Some("key_unknown"), "remembered for a minute");
+        assert_eq!(ask(&mut stage, "k3", after(61)).0, Verdict::Wait(FetchId(0)));
+    }
 }
 
 #[test]
@@ -352,6 +383,44 @@ fn discovery_begins_under_the_issuers_own_path() {
         let fetches = stage.due(NOW, &mut crate::stage::Alone).fetches;
         assert_eq!(fetches.iter().map(|fetch| &*fetch.path).collect::<Vec<_>>(), [expected], "{uri}");
     }
+}
+
+#[test]
+fn clocks_may_differ_by_five_minutes_at_most() {
+    let skew = |skew: &str| json!({"jwtRules": [{"issuer": "a", "secret": {"env": "S"}, "clockSkew": skew}]});
+    assert_eq!(authn(&skew("5m")).entries(NOW).count(), 1);
+    let expected =
+        "jwtRules[0].clockSkew: is longer than 5 minutes; it is for clocks that differ a little, not for expired tokens";
+    assert_eq!(error(&skew("301s")), expected);
+}
+
+#[test]
+fn the_places_of_tokens_are_names() {
+    for name in ["", "a b", "a:b", "\u{e9}"] {
+        for (key, places, expected) in [
+            ("fromHeaders", json!([{"name": name}]), "fromHeaders[0].name: is not a header name; for example Authorization"),
+            ("fromParams", json!(["t", name]), "fromParams[1]: is not a name; use letters, digits, `-`, `_` and `.`"),
+            ("fromCookies", json!([name]), "fromCookies[0]: is not a name; use letters, digits, `-`, `_` and `.`"),
+        ] {
+            let entry = with(json!({"issuer": "a", "secret": {"env": "S"}}), key, places);
+            assert_eq!(error(&json!({"jwtRules": [entry]})), format!("jwtRules[0].{expected}"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn shows_its_entries_and_where_their_tokens_stand() {
+    let stage = authn(&json!({"jwtRules": [
+        {"name": "a", "issuer": "https://a", "secret": {"env": "S"}, "fromParams": ["t"]},
+        {"issuer": "https://b", "secret": {"env": "S"}},
+    ]}));
+    let entries: Vec<_> =
+        stage.entries(NOW).map(|entry| (&**entry.name, entry.issuer.unwrap(), entry.sources.to_vec())).collect();
+    let header = Source::Header { name: "authorization".into(), prefix: "Bearer ".to_owned() };
+    let param = Source::Param("t".to_owned());
+    assert_eq!(entries, [("a", "https://a", vec![param.clone()]), ("https://b", "https://b", vec![header.clone()])]);
+    assert_eq!(stage.policy().sources(), [param, header]);
+    assert_eq!(stage.policy().issuer_names(), ["a".into(), "https://b".into()] as [Rc<str>; 2]);
 }
 
 #[test]

@@ -58,6 +58,22 @@ fn checks_issuer_then_audience_then_scopes_then_roles() {
 }
 
 #[test]
+fn asks_for_four_callers_at_most() {
+    let known: Vec<Rc<str>> = (0..6).map(|number| format!("issuer-{number}").into()).collect();
+    let names = Names { issuers: &known, parameters: &[] };
+    let of = |callers: usize| {
+        let members: Vec<_> = known.iter().take(callers).map(|name| json!({"issuers": [name]})).collect();
+        let config = RequireConfig::parse(json!({"allOf": members}).to_string().as_bytes()).unwrap();
+        let requirement = Requirement::compile(&config, names, "require").map_err(|error| error.to_string())?;
+        Ok(requirement.max_credentials())
+    };
+    let too_many = || Err("require: asks for more than 4 callers at once".to_owned());
+    for (callers, expected) in [(1, Ok(1)), (4, Ok(4)), (5, too_many()), (6, too_many())] {
+        assert_eq!(of(callers), expected, "{callers}");
+    }
+}
+
+#[test]
 fn refuses_what_cannot_be_meant() {
     for (require, expected) in [
         (json!({}), "require: is empty; leave `require` out to ask for no more than a valid token"),

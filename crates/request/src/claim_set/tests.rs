@@ -110,6 +110,42 @@ fn the_memory_that_it_takes_grows_with_what_is_kept() {
     assert!(small >= 9 + size_of::<Member>());
     let texts = format!(r#"{{"a":"{}"}}"#, "x".repeat(1000));
     assert!((small + 999..small + 1100).contains(&read(&texts).heap_bytes()));
+    assert_eq!(read(&texts).json_length(), texts.len());
     let list = format!(r#"{{"a":[{}1]}}"#, "1,".repeat(500));
     assert!(read(&list).heap_bytes() > small + 1000 + 500 * size_of::<Value>());
+}
+
+#[test]
+fn only_sets_of_the_same_claims_are_equal() {
+    let claims = read(r#"{"a":"x","b":[1]}"#);
+    assert_eq!(claims, read(r#"{"b":[1],"a":"x"}"#));
+    for other in [r#"{"a":"x"}"#, r#"{"a":"x","b":[1],"c":null}"#, r#"{"a":"x","b":[2]}"#, r#"{"a":"x","c":[1]}"#] {
+        assert_ne!(claims, read(other), "{other}");
+        assert_ne!(read(other), claims, "{other}");
+    }
+}
+
+#[test]
+fn what_stands_beyond_a_text_has_no_place_in_it() {
+    let text = "abcdef";
+    let (start, end) = text.split_at(3);
+    let place = |part, whole| Span::of(part, whole).map(Span::range);
+    assert_eq!(place(start, text), Some(0..3));
+    assert_eq!(place(end, text), Some(3..6));
+    assert_eq!(place(end, start), None);
+    assert_eq!(place(text, start), None);
+    assert_eq!(place(start, end), None);
+}
+
+#[test]
+fn claims_are_equal_wherever_they_are_kept() {
+    let (one, other) = (["a".to_owned(), "b".to_owned()], ["a".to_owned(), "c".to_owned()]);
+    let values = [json!(["a", "b"]), json!(["a", 1]), json!("a"), json!("b"), json!(1), json!(null), json!({"a": "b"})];
+    let kept = [Claim::Texts(&one), Claim::Texts(&other), Claim::Texts(&one[..1]), Claim::Texts(&[])];
+    let claims: Vec<_> = kept.into_iter().chain(values.iter().map(Claim::from)).collect();
+    for one in &claims {
+        for other in &claims {
+            assert_eq!(one == other, Value::from(*one) == Value::from(*other), "{one:?} and {other:?}");
+        }
+    }
 }

@@ -327,6 +327,7 @@ mod tests {
             (Some("at+jwt"), Some("JWT"), Err(Rejection::TypeMismatch)),
             (Some("at+jwt"), None, Err(Rejection::TypeMismatch)),
             (Some("at+jwt"), Some("xat+jwt"), Err(Rejection::TypeMismatch)),
+            (Some("at+jwt"), Some("application-at+jwt"), Err(Rejection::TypeMismatch)),
             (None, None, Ok(())),
             (None, Some("jwt"), Ok(())),
             (None, Some("at+jwt"), Ok(())),

@@ -207,6 +207,10 @@ mod tests {
             ),
             (format!("{header}.{claims}.AQ\nAB"), "the signature is not unpadded base64url: byte 2 of it is white space"),
             (
+                format!("{header}.{claims}.AQ!AB"),
+                "the signature is not unpadded base64url: byte 2 of it does not belong to the alphabet",
+            ),
+            (
                 format!("{header}.{claims}.AR"),
                 "the signature is not unpadded base64url: byte 1, its last, has bits set that belong to no byte",
             ),

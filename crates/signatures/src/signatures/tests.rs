@@ -187,7 +187,9 @@ fn whoever_verifies_the_verdict_is_the_same() {
             let (text, signature) = parts(token);
             key.has_signed(algorithm, text, &signature, signatures)
         };
-        for (name, token, is_right) in corpus(algorithm, half) {
+        let corpus = corpus(algorithm, half);
+        let length = parts(&corpus[0].1).1.len();
+        for (name, token, is_right) in corpus {
             let case = format!("{}, {name}", algorithm.as_str());
             assert_eq!(verdict(&Signatures::in_module(), &token), is_right, "{case}, by the module");
             proxy.asked.set(0);
@@ -195,6 +197,8 @@ fn whoever_verifies_the_verdict_is_the_same() {
             let is_native = signatures.by_proxy().contains(algorithm);
             assert!(proxy.asked.get() <= usize::from(is_native), "{case}");
             assert!(!is_right || proxy.asked.get() == usize::from(is_native), "{case}: the proxy is asked");
+            let has_length = parts(&token).1.len() == length;
+            assert!(has_length || proxy.asked.get() == 0, "{case}: the proxy is asked about what can be no signature");
             proxy.manner.set(Manner::NeverAnswers);
             assert_eq!(verdict(&signatures, &token), is_right, "{case}, by a proxy that fails");
             proxy.manner.set(Manner::Right);

@@ -1,6 +1,7 @@
 //! What a token that was verified before brings, and when it is verified again.
 
 use super::*;
+use crate::token_cache::{Limits, VerifiedTokens};
 
 #[test]
 fn a_verified_token_is_remembered_until_it_ends() {
@@ -61,5 +62,18 @@ fn a_remembered_token_is_refused_where_its_issuer_takes_none() {
         stage.on_request(&mut wrong, NOW);
         assert_eq!(wrong.decision.unwrap().reason, "issuer_unknown");
         assert_eq!(stage.callers.verified.len(), 1);
+    }
+}
+
+/// What is known of a caller takes more memory than a short token.
+#[test]
+fn what_is_remembered_of_a_caller_counts_in_what_may_be_kept() {
+    let token = signed(&valid());
+    for (bytes, kept) in [(token.len() + 300, 0), (token.len() + 10_000, 1)] {
+        let mut stage = authn(&config());
+        stage.callers.verified = VerifiedTokens::new(Limits { entries: 10, bytes });
+        let mut exchange = exchange("/", &[("authorization", &format!("Bearer {token}"))]);
+        assert_eq!(stage.on_request(&mut exchange, NOW), Verdict::Continue);
+        assert_eq!(stage.callers.verified.len(), kept, "in {bytes} bytes");
     }
 }

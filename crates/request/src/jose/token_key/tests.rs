@@ -112,11 +112,19 @@ fn refuses_documents_that_are_no_token_key() {
         ("PEM alone", pem, KeySetError::NotJson),
         ("HTML", "<html>".to_owned(), KeySetError::NotJson),
         ("two algs", r#"{"alg":"RS256","alg":"HS256","value":"x"}"#.to_owned(), KeySetError::NotJson),
+        ("a byte too many", " ".repeat(MAX_DOCUMENT_BYTES + 1), KeySetError::TooLarge),
         ("2 MB", " ".repeat(2 * 1024 * 1024), KeySetError::TooLarge),
     ];
     for (name, document, expected) in cases {
         assert_eq!(KeySet::from_token_key(document.as_bytes()).unwrap_err(), expected, "{name}");
     }
+}
+
+#[test]
+fn a_document_may_be_as_large_as_the_limit_says() {
+    let mut document = json!({"alg": "HS256", "value": SECRET_TEXT}).to_string().into_bytes();
+    document.resize(MAX_DOCUMENT_BYTES, b' ');
+    assert_eq!(names(KeySet::from_token_key(&document)), Ok(vec!["HS256"]));
 }
 
 #[test]
