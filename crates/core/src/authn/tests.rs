@@ -1,3 +1,4 @@
+mod entries;
 mod known_tokens;
 mod rules;
 mod tenants;
@@ -9,7 +10,6 @@ use crate::config::Variable;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::decision::Effect;
 use crate::edits::Edit;
-use crate::extractor::Source;
 use crate::headers::Headers;
 use crate::jose::{Algorithm, Malformed};
 use crate::request::Request;
@@ -383,44 +383,6 @@ fn discovery_begins_under_the_issuers_own_path() {
         let fetches = stage.due(NOW, &mut crate::stage::Alone).fetches;
         assert_eq!(fetches.iter().map(|fetch| &*fetch.path).collect::<Vec<_>>(), [expected], "{uri}");
     }
-}
-
-#[test]
-fn clocks_may_differ_by_five_minutes_at_most() {
-    let skew = |skew: &str| json!({"jwtRules": [{"issuer": "a", "secret": {"env": "S"}, "clockSkew": skew}]});
-    assert_eq!(authn(&skew("5m")).entries(NOW).count(), 1);
-    let expected =
-        "jwtRules[0].clockSkew: is longer than 5 minutes; it is for clocks that differ a little, not for expired tokens";
-    assert_eq!(error(&skew("301s")), expected);
-}
-
-#[test]
-fn the_places_of_tokens_are_names() {
-    for name in ["", "a b", "a:b", "\u{e9}"] {
-        for (key, places, expected) in [
-            ("fromHeaders", json!([{"name": name}]), "fromHeaders[0].name: is not a header name; for example Authorization"),
-            ("fromParams", json!(["t", name]), "fromParams[1]: is not a name; use letters, digits, `-`, `_` and `.`"),
-            ("fromCookies", json!([name]), "fromCookies[0]: is not a name; use letters, digits, `-`, `_` and `.`"),
-        ] {
-            let entry = with(json!({"issuer": "a", "secret": {"env": "S"}}), key, places);
-            assert_eq!(error(&json!({"jwtRules": [entry]})), format!("jwtRules[0].{expected}"), "{name}");
-        }
-    }
-}
-
-#[test]
-fn shows_its_entries_and_where_their_tokens_stand() {
-    let stage = authn(&json!({"jwtRules": [
-        {"name": "a", "issuer": "https://a", "secret": {"env": "S"}, "fromParams": ["t"]},
-        {"issuer": "https://b", "secret": {"env": "S"}},
-    ]}));
-    let entries: Vec<_> =
-        stage.entries(NOW).map(|entry| (&**entry.name, entry.issuer.unwrap(), entry.sources.to_vec())).collect();
-    let header = Source::Header { name: "authorization".into(), prefix: "Bearer ".to_owned() };
-    let param = Source::Param("t".to_owned());
-    assert_eq!(entries, [("a", "https://a", vec![param.clone()]), ("https://b", "https://b", vec![header.clone()])]);
-    assert_eq!(stage.policy().sources(), [param, header]);
-    assert_eq!(stage.policy().issuer_names(), ["a".into(), "https://b".into()] as [Rc<str>; 2]);
 }
 
 #[test]

@@ -134,6 +134,7 @@ fn headers_match_byte_by_byte_and_all_of_them() {
     let inverted = json!([{"name": "x-client", "exact": "app", "invert": true}]);
     let present = json!([{"name": "x-client", "present": true}]);
     let absent = json!([{"name": "x-client", "present": false}]);
+    let not_absent = json!([{"name": "x-client", "present": false, "invert": true}]);
     let any = json!([{"name": "x-client", "in": ["web", "app"]}]);
     let prefix = json!([{"name": "x-client", "prefix": "app/"}]);
     let suffix = json!([{"name": "x-client", "suffix": "/2"}]);
@@ -149,6 +150,8 @@ fn headers_match_byte_by_byte_and_all_of_them() {
         (&exact, &[("x-client", b"web"), ("X-CLIENT", b"app")], "L"),
         (&exact, &[("x-client", b"web, app")], "L"),
         (&exact, &[("x-client", b"web"), ("x-client", b"tv")], ""),
+        (&exact, &[("x-client", b"web,tv")], ""),
+        (&exact, &[("x-client", b" app")], ""),
         (&inverted, &[("x-client", b"web")], "EBL"),
         (&inverted, &[("x-client", b"app")], ""),
         (&inverted, &[], "EBL"),
@@ -161,6 +164,8 @@ fn headers_match_byte_by_byte_and_all_of_them() {
         (&absent, &[], "EBL"),
         (&absent, &[("x-client", b"")], ""),
         (&absent, &[("x-client", b"a"), ("x-client", b"b")], ""),
+        (&not_absent, &[("x-client", b"")], "EBL"),
+        (&not_absent, &[], ""),
         (&any, &[("x-client", b"app")], "EBL"),
         (&any, &[("x-client", b"tv")], ""),
         (&prefix, &[("x-client", b"app/2")], "EBL"),
@@ -171,6 +176,7 @@ fn headers_match_byte_by_byte_and_all_of_them() {
         (&suffix, &[("x-client", b"app/2\xff")], ""),
         (&contains, &[("x-client", b"Mozilla (X11, Linux)")], "EBL"),
         (&contains, &[("x-client", b"Linu")], ""),
+        (&contains, &[("x-client", b"Mozilla (Windows)")], ""),
         (&both, &[("x-client", b"app"), ("x-beta", b"")], "EBL"),
         (&both, &[("x-client", b"app")], ""),
     ] {

@@ -58,6 +58,16 @@ fn checks_issuer_then_audience_then_scopes_then_roles() {
 }
 
 #[test]
+fn has_32_alternatives_at_most() {
+    let any_of = |count: usize| json!({"anyOf": vec![json!({"roles": ["a"]}); count]});
+    let too_many = Err("require: has more than 32 alternatives; make several rules of it".to_owned());
+    for (counts, expected) in [([2, 16], Ok(())), ([3, 11], too_many.clone()), ([8, 5], too_many)] {
+        let members = counts.map(any_of);
+        assert_eq!(compile(&json!({"allOf": members})).map(drop), expected, "{counts:?}");
+    }
+}
+
+#[test]
 fn asks_for_four_callers_at_most() {
     let known: Vec<Rc<str>> = (0..6).map(|number| format!("issuer-{number}").into()).collect();
     let names = Names { issuers: &known, parameters: &[] };

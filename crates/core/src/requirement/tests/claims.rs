@@ -44,6 +44,7 @@ fn compares_with_constants_exactly_and_by_type() {
         (json!({"claim": "ratio", "equals": 0.5}), Ok(())),
         (json!({"claim": "level", "equals": "3"}), MISMATCH),
         (json!({"claim": "level", "notEquals": "3"}), MISMATCH),
+        (json!({"claim": "level", "notEquals": ""}), MISMATCH),
         (json!({"claim": "tenant", "notEquals": 3}), MISMATCH),
         (json!({"claim": "staff", "equals": true}), Ok(())),
         (json!({"claim": "staff", "equals": "true"}), MISMATCH),
@@ -101,13 +102,15 @@ fn compares_with_constants_exactly_and_by_type() {
 
 #[test]
 fn compares_with_what_the_request_gives() {
-    let claims =
-        json!({"tenant": "acme", "city": "z\u{fc}rich", "id": 7, "slash": "a/b", "urn": "acme:7", "list": ["acme"], "empty": ""});
+    let claims = json!({
+        "tenant": "acme", "city": "z\u{fc}rich", "id": 7, "slash": "a/b", "urn": "acme:7", "list": ["acme"], "empty": "",
+        "below": -7, "large": 18_446_744_073_709_551_615_u64, "half": 7.5,
+    });
     let tenant = json!({"claim": "tenant", "equals": "{path.tenant}"});
     let by_header = json!({"claim": "tenant", "equals": "{header.X-Tenant}"});
     let not_header = json!({"claim": "tenant", "notEquals": "{header.x-tenant}"});
     type Case<'a> = (&'a Value, &'a str, &'a [(&'a str, &'a [u8])], Result<(), Rejection>);
-    let cases: [Case<'_>; 32] = [
+    let cases: [Case<'_>; 35] = [
         (&tenant, "/acme/7", &[][..], Ok(())),
         (&tenant, "/other/7", &[], MISMATCH),
         (&tenant, "/Acme/7", &[], MISMATCH),
@@ -124,6 +127,9 @@ fn compares_with_what_the_request_gives() {
         (&json!({"claim": "city", "notEquals": "{path.tenant}"}), "/z%fcrich/7", &[], MISMATCH),
         (&json!({"claim": "id", "equals": "{path.id}"}), "/acme/7", &[], Ok(())),
         (&json!({"claim": "id", "equals": "{path.id}"}), "/acme/07", &[], MISMATCH),
+        (&json!({"claim": "below", "equals": "{path.id}"}), "/acme/-7", &[], Ok(())),
+        (&json!({"claim": "large", "equals": "{path.id}"}), "/acme/18446744073709551615", &[], Ok(())),
+        (&json!({"claim": "half", "equals": "{path.id}"}), "/acme/7.5", &[], MISMATCH),
         (&json!({"claim": "urn", "equals": "{path.tenant}:{path.id}"}), "/acme/7", &[], Ok(())),
         (&json!({"claim": "urn", "prefix": "{path.tenant}:"}), "/acme/7", &[], Ok(())),
         (&json!({"claim": "list", "contains": "{path.tenant}"}), "/acme/7", &[], Ok(())),

@@ -1,6 +1,7 @@
 //! What else than the path selects rules: headers, the proxy's route, and whether a rule is in shadow.
 
 use super::*;
+use crate::matcher::Condition;
 
 fn with(path: &str, headers: &[(&str, &str)]) -> Request {
     let pseudo = [(":method", "GET"), (":authority", "h"), (":path", path)];
@@ -87,5 +88,45 @@ fn a_rule_in_shadow_weakens_no_other() {
         ("closed", "/orders/7", "denied closed"),
     ] {
         assert_eq!(on_route(&rules, &with(path, &[]), &route(rule)), expected, "{rule} {path}");
+    }
+}
+
+#[test]
+fn says_which_condition_a_request_does_not_fulfil() {
+    let (rules, _) = compile(&json!({"rules": [
+        {"match": {"paths": ["/a"]}, "access": "public"},
+        {"match": {"paths": ["/a"]}},
+        {"match": {"paths": ["/a"], "headers": [{"name": "x-a", "exact": "1"}]}},
+    ]}))
+    .unwrap();
+    let (headers, paths) = (Some(Condition::Headers), Some(Condition::Paths));
+    for (path, values, expected) in [
+        ("/a", &["1"][..], [None, None, None]),
+        ("/b", &["1"], [paths, paths, paths]),
+        ("/a/", &["1"], [paths, None, None]),
+        ("//a", &["2"], [paths, paths, headers]),
+        ("/a", &["2"], [None, None, headers]),
+        ("/a", &["1", "2"], [None, None, None]),
+        ("/b", &["1", "2"], [paths, paths, paths]),
+    ] {
+        let headers: Vec<_> = values.iter().map(|value| ("x-a", *value)).collect();
+        let request = with(path, &headers);
+        let unmet: Vec<_> = rules.rules.iter().map(|rule| rule.unmet(&request, None)).collect();
+        assert_eq!(unmet, expected, "{path} {values:?}");
+    }
+}
+
+#[test]
+fn few_of_many_rules_are_asked() {
+    let many: Vec<_> = (0..100).map(|number| json!({"match": {"paths": [format!("/p{number}")]}})).collect();
+    let (rules, _) = compile(&json!({"rules": many})).unwrap();
+    let asked = |path: &str| {
+        let request = request("GET", "h", path.as_bytes());
+        let mut asked = Vec::new();
+        rules.index.visit(&request, None, request.path_text(), &mut |place| asked.push(place));
+        asked
+    };
+    for (path, expected) in [("/p7", vec![7]), ("/p7/x", vec![]), ("/p", vec![])] {
+        assert_eq!(asked(path), expected, "{path}");
     }
 }
