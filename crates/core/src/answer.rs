@@ -208,6 +208,42 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_says_nothing_of_what_the_gateway_could_not_decide() {
+        let denial = Rc::new(Denial { status: Some(404), body: None });
+        for (rejection, expected) in
+            [(Rejection::RoleMissing, 404), (Rejection::HostError, 500), (Rejection::KeysUnavailable, 503)]
+        {
+            let refusal = Refusal { denial: Some(Rc::clone(&denial)), ..rejection.into() };
+            assert_eq!(refusal.to_reply(None).status, expected, "{rejection:?}");
+        }
+    }
+
+    #[test]
+    fn the_title_is_the_phrase_of_the_status() {
+        for (status, phrase) in [
+            (400, "Bad Request"),
+            (401, "Unauthorized"),
+            (403, "Forbidden"),
+            (404, "Not Found"),
+            (405, "Method Not Allowed"),
+            (409, "Conflict"),
+            (410, "Gone"),
+            (418, "Request Refused"),
+            (429, "Too Many Requests"),
+            (451, "Unavailable For Legal Reasons"),
+            (499, "Request Refused"),
+            (500, "Internal Server Error"),
+            (501, "Not Implemented"),
+            (502, "Bad Gateway"),
+            (503, "Service Unavailable"),
+            (504, "Gateway Timeout"),
+            (505, "Server Error"),
+        ] {
+            assert_eq!(title(status), phrase, "{status}");
+        }
+    }
+
+    #[test]
     fn every_rejection_has_its_own_code() {
         let codes: std::collections::BTreeSet<_> = Rejection::ALL.iter().map(|rejection| rejection.code()).collect();
         assert_eq!(codes.len(), Rejection::ALL.len());

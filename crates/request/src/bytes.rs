@@ -105,8 +105,12 @@ mod tests {
 
     #[test]
     fn many_unfit_bytes_do_not_make_up_for_each_other() {
+        for byte in 0..=u8::MAX {
+            assert!(contains(&[byte; 16], byte) && !is_visible_without(&[byte; 16], byte));
+            assert!(!is_same(&[byte; 16], &[byte ^ 1; 16]) && !is_same(&[byte; 16], &[byte ^ 0x80; 16]));
+        }
         for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_graphic()) {
-            assert!(!is_visible(&[byte; 16]));
+            assert!(!is_visible(&[byte; 16]) && !is_visible_without(&[byte; 16], b','));
             assert!(!is_visible(&[byte, b'a', 0xff, b'a', 0, b'a', 0x7f, byte]));
         }
         assert!(

@@ -121,4 +121,22 @@ mod tests {
         all.append_all(first);
         assert_eq!(all.iter().map(Edit::name).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
     }
+
+    #[test]
+    fn the_same_changes_in_the_same_order_are_equal() {
+        let edits = [Edit::Remove("a".into()), Edit::Set("b".into(), "1".into())];
+        let (mut together, mut apart, mut reversed) = (HeaderEdits::default(), HeaderEdits::default(), HeaderEdits::default());
+        together.extend(&Rc::from(edits.clone()));
+        edits.iter().for_each(|edit| apart.push(edit.clone()));
+        edits.iter().rev().for_each(|edit| reversed.push(edit.clone()));
+        assert_eq!(together, apart);
+        assert_ne!(together, reversed);
+        assert_ne!(together, HeaderEdits::default());
+    }
+
+    #[test]
+    fn a_change_takes_the_memory_of_its_texts() {
+        let bytes = [Edit::Remove("name".into()), Edit::Set("name".into(), "value".into()), Edit::Append("n".into(), "v".into())];
+        assert_eq!(bytes.map(|edit| edit.bytes() - size_of::<Edit>()), [4, 9, 2]);
+    }
 }

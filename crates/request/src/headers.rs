@@ -198,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn gives_back_the_buffer_that_it_was_read_from() {
+        let sent = map::encode(&[("a", "1"), (":path", "/")]);
+        let headers = Headers::decode(sent.clone()).unwrap();
+        assert!(!headers.is_empty());
+        assert_eq!(crate::request::Request::new(headers).into_headers().into_bytes(), sent);
+        for nothing in [Vec::new(), map::encode::<&str, &str>(&[])] {
+            assert!(Headers::decode(nothing).unwrap().is_empty());
+        }
+    }
+
+    #[test]
     fn keeps_bytes_that_are_not_utf8() {
         let headers = Headers::from_pairs([(&b"x"[..], &b"\xff\xfe"[..])]);
         assert_eq!(headers.single("x"), Ok(Some(&b"\xff\xfe"[..])));

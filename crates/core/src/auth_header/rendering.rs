@@ -219,6 +219,8 @@ mod tests {
             ("comma in a list", json!(["a,ADMIN", "b"]), Format::Csv, "a%2CADMIN,b"),
             ("comma in a repeated list", json!(["Doe, Jane"]), Format::Repeat, "Doe, Jane"),
             ("spaces at the ends", json!(" admin "), Format::Csv, "%20admin%20"),
+            ("a space before it", json!(" admin"), Format::Csv, "%20admin"),
+            ("a space behind it", json!("admin "), Format::Csv, "admin%20"),
             ("one space", json!(" "), Format::Csv, "%20"),
             ("spaces at the ends of an element", json!(["a", " b "]), Format::Csv, "a,%20b%20"),
             ("control in JSON", json!({"a": "\r\né"}), Format::Json, r#"{"a":"\r\n%C3%A9"}"#),

@@ -151,6 +151,20 @@ fn a_failure_is_told_and_leaves_the_old_keys() {
     }
 }
 
+/// The same with white space behind it, so that it has this many bytes.
+fn padded(outcome: FetchOutcome, bytes: usize) -> FetchOutcome {
+    let FetchOutcome::Answered { mut body, .. } = outcome else { panic!("an answer") };
+    body.resize(bytes, b' ');
+    answer(body)
+}
+
+#[test]
+fn an_answer_may_be_as_long_as_the_limit_says() {
+    let mut keyring = ready();
+    due(&mut keyring, at(300)).unwrap();
+    assert_eq!(fetched(&mut keyring, padded(document(2), MAX_FETCHED_BYTES), at(300)), Ok(Refreshed::Changed));
+}
+
 #[test]
 fn keys_are_not_believed_for_more_than_a_day() {
     const DAY: u64 = 24 * 3600;
@@ -183,7 +197,8 @@ fn a_fetch_without_outcome_is_given_up_after_its_timeout() {
     due(&mut keyring, at(0)).unwrap();
     assert_eq!(state(&keyring, at(5)), "pending");
     assert_eq!(state(&keyring, at(6)), "unavailable");
-    assert_eq!(due(&mut keyring, at(6)), None);
+    let given_up = Due { is_lost: true, is_settled: true, ..Due::default() };
+    assert_eq!(keyring.due(at(6), &mut Alone), given_up, "who waits is to be refused");
     assert!(due(&mut keyring, at(7)).is_some());
     assert_eq!(fetched(&mut keyring, document(1), at(8)), Ok(Refreshed::Changed));
 }
@@ -295,6 +310,16 @@ mod discovery {
     #[test]
     fn fetches_the_place_of_the_keys_then_the_keys() {
         assert_eq!(state(&ready(), at(0)), "ready");
+    }
+
+    #[test]
+    fn the_document_may_be_as_long_as_the_limit_says() {
+        for (bytes, expected) in [(MAX_FETCHED_BYTES, Ok(Refreshed::Located)), (MAX_FETCHED_BYTES + 1, Err(FetchError::TooLarge))]
+        {
+            let mut keyring = keyring();
+            due(&mut keyring, at(0)).unwrap();
+            assert_eq!(fetched(&mut keyring, padded(provider("/a"), bytes), at(0)), expected, "{bytes}");
+        }
     }
 
     #[test]

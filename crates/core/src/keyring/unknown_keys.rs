@@ -114,5 +114,6 @@ mod tests {
         assert_eq!((unknown.absent.len(), unknown.order.len()), (MAX_ABSENT, MAX_ABSENT));
         assert!(unknown.is_absent("k9999", NOW) && !unknown.is_absent("k0", NOW));
         assert!(unknown.is_absent(&"k".repeat(MAX_KEY_ID_BYTES + 1), NOW), "no key has such an id");
+        assert!(!unknown.is_absent(&"k".repeat(MAX_KEY_ID_BYTES), NOW), "a key may have this one");
     }
 }

@@ -85,6 +85,7 @@ fn lists_what_an_ambiguous_path_may_mean() {
         (b"/a%c0%afadmin", "/a%C0%AFadmin", &["/a%C0%AFadmin"]),
         (b"/a\xc0\xafadmin", "/a%C0%AFadmin", &["/a%C0%AFadmin"]),
         (b"/a%e0%80%afadmin", "/a%E0%80%AFadmin", &["/a%E0%80%AFadmin"]),
+        (b"/a%f0%80%80%afadmin", "/a%F0%80%80%AFadmin", &["/a%F0%80%80%AFadmin"]),
         (b"//admin/x%2f..%2f..%2fpublic", "//admin/x%2F..%2F..%2Fpublic", &["/admin/x%2F..%2F..%2Fpublic", "/public"]),
         (b"", "/", &["/"]),
         (b"?x", "/", &["/"]),

@@ -45,6 +45,25 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn almost_every_host_is_normal_as_it_stands() {
+        for (authority, expected) in [
+            ("example.com", Some(11)),
+            ("svc_1-a:8080", Some(7)),
+            ("10.0.0.1:80", Some(8)),
+            ("h:", Some(1)),
+            ("Example.com", None),
+            ("example.com.", None),
+            ("example.com:http", None),
+            ("a@b", None),
+            ("[::1]", None),
+            (":80", None),
+            ("", None),
+        ] {
+            assert_eq!(normal_length(authority.as_bytes()), expected, "{authority}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_normal_as_it_stands_is_what_normalizing_gives(authority in "[a-zA-Z0-9._:@\\[\\]-]{0,12}") {

@@ -10,6 +10,8 @@ use crate::stage::{NotShared, Over, Written};
 struct Shared {
     values: BTreeMap<String, (Vec<u8>, u32)>,
     writes: u32,
+    /// How often a record was read.
+    reads: u32,
     /// What it does instead.
     fault: Option<Fault>,
 }
@@ -27,6 +29,7 @@ enum Fault {
 
 impl SharedData for Shared {
     fn read(&mut self, key: &str) -> Result<Option<(Vec<u8>, u32)>, NotShared> {
+        self.reads = self.reads.saturating_add(u32::from(key.contains("record")));
         match self.fault {
             Some(Fault::Missing) => Err(NotShared),
             Some(Fault::Garbage) => Ok(Some((vec![0xff; 37], u32::MAX))),
@@ -178,13 +181,12 @@ fn what_is_shared_is_checked_like_what_is_fetched() {
     honest.on_fetched(document(1), at(0), &mut shared).unwrap();
     let record = shared.values.keys().find(|key| key.contains("record")).unwrap().clone();
     let time = |seconds: u64| (1_000_000 + seconds) * 1_000_000_000;
+    let FetchOutcome::Answered { body: good, .. } = document(2) else { panic!("an answer") };
+    let good = String::from_utf8(good).unwrap();
     for (name, forged) in [
         ("no keys", json!({"fetched": time(0), "fresh_until": time(300), "discovery": null, "keys": "{\"keys\":[]}"})),
         ("HTML", json!({"fetched": time(0), "fresh_until": time(300), "discovery": null, "keys": "<html>"})),
-        (
-            "from the future",
-            json!({"fetched": time(3600), "fresh_until": time(4000), "discovery": null, "keys": "{\"keys\":[]}"}),
-        ),
+        ("from the future", json!({"fetched": time(3600), "fresh_until": time(4000), "discovery": null, "keys": good})),
         ("no record", json!([])),
         ("a part of one", json!({"fetched": time(0)})),
     ] {
@@ -193,7 +195,35 @@ fn what_is_shared_is_checked_like_what_is_fetched() {
         let mut worker = keyring(REFRESH);
         assert!(worker.due(at(1), &mut shared).fetch.is_some(), "{name}: it fetches for itself");
         assert_eq!(state(&worker, at(1)), "pending", "{name}");
+        let reads = shared.reads;
+        worker.due(at(1), &mut shared);
+        assert_eq!(shared.reads, reads, "{name}: it is not looked at again");
     }
+}
+
+#[test]
+fn a_record_that_is_no_newer_than_what_is_known_changes_nothing() {
+    let (mut shared, mut workers) = (Shared::default(), workers());
+    fetches(&mut workers, &mut shared, at(0));
+    workers[0].on_fetched(document(1), at(0), &mut shared).unwrap();
+    let other = shared.clone();
+    assert!(workers[1].due(at(1), &mut shared).is_settled);
+    let generation = workers[1].generation();
+
+    let mut forged = Shared::default();
+    let mut forger = keyring(REFRESH);
+    forger.due(at(0), &mut forged);
+    forger.on_fetched(document(2), at(0), &mut forged).unwrap();
+    for (key, (value, _)) in &mut forged.values {
+        if !key.contains("record") {
+            let turn = other.values[key].0.clone();
+            let mut turn: serde_json::Value = serde_json::from_slice(&turn).unwrap();
+            turn["fetched"] = (turn["fetched"].as_u64().unwrap() + 1).into();
+            *value = turn.to_string().into_bytes();
+        }
+    }
+    assert_eq!(workers[1].due(at(1), &mut forged), Due::default());
+    assert_eq!(workers[1].generation(), generation);
 }
 
 #[test]
