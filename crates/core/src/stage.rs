@@ -305,3 +305,32 @@ pub trait Stage {
     /// Observe how the stage itself is doing. Called about once a second in each worker.
     fn on_tick(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::PUBLIC;
+    use crate::rejection::Rejection;
+
+    #[test]
+    fn a_refused_request_has_a_decision_that_says_so() {
+        let allowed = Decision::allow("a".into(), PUBLIC, Some("i".into()));
+        let denied = Decision::refuse("b".into(), Rejection::RoleMissing, None);
+        let refuse = |rule: &str, issuer: Option<&str>| {
+            Decision::refuse(rule.into(), Rejection::HostError, issuer.map(std::convert::Into::into))
+        };
+        for (decision, expected) in [
+            (None, refuse(DEFAULT_RULE, None)),
+            (Some(allowed.clone()), refuse("a", Some("i"))),
+            (Some(denied.clone().in_shadow()), refuse("b", None)),
+            (Some(denied.clone()), denied),
+        ] {
+            let mut exchange = Exchange { decision, ..Exchange::new(Request::default(), None) };
+            exchange.conclude(Some(&Rejection::HostError.into()));
+            assert_eq!(exchange.decision, Some(expected));
+        }
+        let mut exchange = Exchange { decision: Some(allowed.clone()), ..Exchange::new(Request::default(), None) };
+        exchange.conclude(None);
+        assert_eq!(exchange.decision, Some(allowed));
+    }
+}

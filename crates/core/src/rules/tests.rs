@@ -356,6 +356,7 @@ fn refuses_rules_that_cannot_be_meant() {
         assert_eq!(compile(&json!({"rules": rules})).map(|(_, warnings)| warnings), Err(expected), "{rules}");
     }
     assert!(compile(&json!({"rules": [{"name": "a".repeat(64)}]})).is_ok(), "64 characters are not too many");
+    assert!(compile(&json!({"rules": [{"deny": {"body": "a".repeat(16384)}}]})).is_ok(), "16384 bytes are not too many");
 }
 
 #[test]
