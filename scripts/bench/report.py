@@ -126,7 +126,7 @@ def markdown(results):
         yield "### Memory"
         yield memory_table(results["memory"])
     yield "### Module sizes"
-    yield table(["module", "KB"], [[name, f"{size / 1000:.0f}"] for name, size in results["sizes"].items()])
+    yield table(["module", "KB"], [[name, f"{size / 1024:.0f}"] for name, size in results["sizes"].items()])
     yield "### Targets"
     yield target_table(targets(results))
 

@@ -93,7 +93,7 @@ def many_targets(costs_of, ours, algorithm):
 
 def size_targets(sizes):
     for module, size in sizes.items():
-        yield Target(f"{module}, size", size / 1000, 700, "KB")
+        yield Target(f"{module}, size", size / 1024, 700, "KB")
 
 
 def memory_targets(memory):
