@@ -76,7 +76,7 @@ impl Stage for AuthHeader {
         let Some(identity) = self.identity(exchange).map(Rc::clone) else { return Verdict::Continue };
         let injected = match &identity.injected {
             Some(ready) => ready.clone(),
-            None => self.policy.injected(identity.principal()),
+            None => identity.principal().ok_or(Rejection::TokenMalformed).and_then(|caller| self.policy.injected(caller)),
         };
         match injected {
             Ok(edits) => {

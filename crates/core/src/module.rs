@@ -119,7 +119,7 @@ impl Loaded {
             part.destinations.extend(authn::destinations(&config.jwt_auth));
             Ok(compiled)
         })?;
-        self.publication = self.within("jwtAuth", |_| Publication::compile(config.jwt_auth.publish.as_deref()))?;
+        self.publication = authn.publication();
         let auth_header = config.auth_header.as_ref();
         let auth_header =
             auth_header.map(|config| self.within("authHeader", |part| part.auth_header_policy(config))).transpose()?;
@@ -158,10 +158,10 @@ impl Loaded {
 
     fn authn(&mut self, config: &JwtAuthConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
         let (policy, keyrings) = authn::Policy::compile(config, None, platform.environment, &mut self.warnings)?;
+        self.publication = policy.publication();
         let signatures = self.signatures(platform);
         self.stages.push(Box::new(Authn::new(policy, keyrings).with_signatures(signatures)));
         self.destinations.extend(authn::destinations(config));
-        self.publication = Publication::compile(config.publish.as_deref())?;
         self.warnings.extend(self.publication.warnings());
         Ok(())
     }

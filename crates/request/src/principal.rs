@@ -78,21 +78,6 @@ impl Principal {
         String::from_utf8(json).map_err(serde::ser::Error::custom)
     }
 
-    /// Nobody: who is issued nothing may do nothing.
-    fn nobody() -> Self {
-        Self {
-            issuer: String::new(),
-            subject: None,
-            roles: Vec::new(),
-            scopes: Vec::new(),
-            audiences: Vec::new(),
-            claims: ClaimSet::default(),
-            method: Method::Jwt,
-            token_id: None,
-            expires_at: None,
-        }
-    }
-
     /// The same; where the token names no issuer, that of the `jwtRules` entry that vouched for it.
     #[must_use]
     pub fn or_issued_by(mut self, issuer_name: &str) -> Self {
@@ -134,7 +119,7 @@ pub struct Identity {
     /// caller was authenticated by another module.
     pub injected: Option<Result<Rc<[Edit]>, Rejection>>,
     token: Option<KnownToken>,
-    principal: OnceCell<Principal>,
+    principal: OnceCell<Option<Principal>>,
     json: OnceCell<String>,
 }
 
@@ -142,7 +127,7 @@ impl Identity {
     /// The identity of a caller, for whom no headers are made yet.
     #[must_use]
     pub fn new(principal: Principal, issuer_name: Rc<str>) -> Self {
-        Self { issuer_name, injected: None, token: None, principal: principal.into(), json: OnceCell::new() }
+        Self { issuer_name, injected: None, token: None, principal: Some(principal).into(), json: OnceCell::new() }
     }
 
     /// The identity of whom a token names.
@@ -163,22 +148,17 @@ impl Identity {
         Self { json: json.into(), ..self }
     }
 
-    /// The caller.
+    /// The caller; `None` should the token not say it any more, and then nothing may be granted.
     #[must_use]
-    pub fn principal(&self) -> &Principal {
-        self.principal.get_or_init(|| self.read())
+    pub fn principal(&self) -> Option<&Principal> {
+        let read = || Some(self.token.as_ref()?.principal()?.or_issued_by(&self.issuer_name));
+        self.principal.get_or_init(read).as_ref()
     }
 
-    /// Nobody who may do anything, should the token not say it any more.
-    fn read(&self) -> Principal {
-        let principal = self.token.as_ref().and_then(KnownToken::principal);
-        principal.map_or_else(Principal::nobody, |principal| principal.or_issued_by(&self.issuer_name))
-    }
-
-    /// The caller as JSON, made when it is first asked for.
+    /// The caller as JSON, made when it is first asked for; empty, which nobody takes for a caller, when there is none.
     #[must_use]
     pub fn json(&self) -> &str {
-        self.json.get_or_init(|| self.principal().to_json().unwrap_or_default())
+        self.json.get_or_init(|| self.principal().and_then(|principal| principal.to_json().ok()).unwrap_or_default())
     }
 
     /// The memory that it takes, injected headers aside, and will take when all of it has been asked for.
@@ -186,7 +166,7 @@ impl Identity {
     pub fn bytes(&self) -> usize {
         let token = self.token.as_ref();
         let expected = || token.map_or(0, KnownToken::principal_bytes);
-        let principal = self.principal.get().map_or_else(expected, Principal::heap_bytes);
+        let principal = self.principal.get().map_or_else(expected, |read| read.as_ref().map_or(0, Principal::heap_bytes));
         let json = self.json.get().map_or(token.map_or(0, |token| token.bytes().len()), String::capacity);
         memory::sum([size_of::<Self>(), principal, json].into_iter())
     }
@@ -226,10 +206,9 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_read_is_nobody() {
-        let nobody = Principal::nobody();
-        assert!(nobody.roles.is_empty() && nobody.scopes.is_empty() && nobody.audiences.is_empty() && nobody.subject.is_none());
-        assert_eq!((nobody.claims.iter().count(), &*nobody.or_issued_by("uaa").issuer), (0, "uaa"));
+    fn an_issuer_that_the_token_names_is_kept() {
+        let without = Principal { issuer: String::new(), ..principal("{}") };
+        assert_eq!(without.or_issued_by("uaa").issuer, "uaa");
         assert_eq!(principal("{}").or_issued_by("uaa").issuer, principal("{}").issuer);
     }
 

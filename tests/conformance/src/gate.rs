@@ -153,7 +153,7 @@ impl Gate {
             apply(edit, &mut pairs);
         }
         let rule = rule(&exchange);
-        let claims = exchange.identity.map(|identity| (&identity.principal().claims).into());
+        let claims = exchange.identity.and_then(|identity| Some((&identity.principal()?.claims).into()));
         Answer { rule, refusal: None, upstream: pairs, claims, fetches }
     }
 }

@@ -123,7 +123,7 @@ impl Report<'_> {
             "steps": self.story.steps,
             "answer": answer,
             "upstream": self.settled.passes().then_some(edits),
-            "principal": exchange.identity.as_ref().map(|identity| identity.principal()),
+            "principal": exchange.identity.as_ref().and_then(|identity| identity.principal()),
         })
     }
 }

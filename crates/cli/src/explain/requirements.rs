@@ -40,7 +40,7 @@ pub fn steps(require: &Value, rule: &Rule, callers: &[&Identity], request: &Requ
 }
 
 fn words(key: &str, asked: &Value, caller: &Identity) -> String {
-    let principal = caller.principal();
+    let Some(principal) = caller.principal() else { return format!("{asked}; the caller is not known") };
     let list = |list: &[String]| Value::from(list.to_vec()).to_string();
     match key {
         "issuers" => format!("one of {asked}; the caller comes from {}", Value::from(&*caller.issuer_name)),

@@ -121,7 +121,7 @@ impl<'a> Event<'a> {
             object: object.map(|object| redact(&object).into_owned()),
             outcome: Outcome::of(exchange, ending),
             decision: exchange.decision.as_ref(),
-            principal: exchange.identity.as_ref().map(|identity| Caller::new(identity.principal(), &included.claims)),
+            principal: exchange.identity.as_ref().and_then(|identity| Some(Caller::new(identity.principal()?, &included.claims))),
             request: RequestRecord::new(&exchange.request, included),
             response: ResponseRecord { status: ending.status() },
             duration_ms: ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),

@@ -125,10 +125,10 @@ impl Callers {
         let mut identity = Identity::of_token(known, Rc::clone(&issuer.name));
         let edits = |claims: &ClaimSet| issuer.outputs.edits(found.token, claims).map_err(|_| Rejection::ClaimTooLarge);
         // Where nobody is to be told of the principal, nobody has asked for it yet.
-        let outputs = if self.inject.is_some() || policy.tells_principal || issuer.claims.changes_claims() {
+        let outputs = if self.inject.is_some() || policy.publication.principal || issuer.claims.changes_claims() {
             let principal = issuer.claims.principal(accepted).or_issued_by(&issuer.name);
             identity = identity.with_injected(self.inject.as_ref().map(|inject| inject.injected(&principal)));
-            if policy.tells_principal {
+            if policy.publication.principal {
                 identity = identity.with_json(principal.to_json().map_err(|_| Rejection::TokenMalformed)?);
             }
             edits(&principal.claims)?

@@ -7,11 +7,12 @@ use super::issuer::Issuer;
 use super::tenants;
 use crate::auth_header::NameSet;
 use crate::config::auth_header::Forward;
-use crate::config::jwt_auth::{JwtAuthConfig, Published};
+use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;
 use crate::jose::Token;
 use crate::keyring::Keyring;
+use crate::publication::Publication;
 use crate::rules::RuleSet;
 use crate::stage::FetchId;
 
@@ -28,13 +29,19 @@ pub struct Policy {
     pub(super) realm: Option<String>,
     pub(super) bypass_cors_preflight: bool,
     pub(super) route_rules: bool,
-    /// Whether the principal is told to others, in filter state.
-    pub(super) tells_principal: bool,
+    /// What of the caller is told to others, in filter state.
+    pub(super) publication: Publication,
     /// The headers that issuers' outputs set; a client's own are removed.
     pub(super) owned: NameSet,
 }
 
 impl Policy {
+    /// What of the caller is told to others, in filter state.
+    #[must_use]
+    pub const fn publication(&self) -> Publication {
+        self.publication
+    }
+
     /// The policy of a configuration with the keys as they are known now. `forward` is what `authHeader` says about the token.
     ///
     /// # Errors
@@ -99,7 +106,7 @@ impl Policy {
         let sources = firsts.iter().flat_map(|issuer| issuer.sources.iter().cloned()).collect();
         let realm = config.realm.as_ref().map(|realm| realm.as_str().to_owned());
         let (bypass_cors_preflight, route_rules) = (config.bypass_cors_preflight, config.route_rules);
-        let tells_principal = config.publish.as_ref().is_none_or(|told| told.contains(&Published::Principal));
+        let publication = Publication::compile(config.publish.as_deref())?;
         if !route_rules {
             warnings.push(Warning::new("routeRules", "a route that names a stricter rule in its metadata is not heard"));
         }
@@ -114,7 +121,7 @@ impl Policy {
                 realm,
                 bypass_cors_preflight,
                 route_rules,
-                tells_principal,
+                publication,
                 owned,
             },
             keyrings,

@@ -164,7 +164,7 @@ fn a_token_without_iss_is_for_the_entry_without_issuer() {
     let mut first = exchange("/", &[("authorization", &bearer(&json!({"sub": "2", "auth": "ROLE_USER", "exp": 1_700_000_100})))]);
     assert_eq!(stage.on_request(&mut first, NOW), Verdict::Continue);
     let identity = first.identity.unwrap();
-    let principal = identity.principal();
+    let principal = identity.principal().unwrap();
     assert_eq!((&*principal.issuer, principal.subject.as_deref()), ("seed", Some("2")));
     assert_eq!(principal.roles, ["ROLE_USER"]);
 

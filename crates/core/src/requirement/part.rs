@@ -70,7 +70,7 @@ impl Part {
         if self.asks_for_nothing() {
             return Ok(());
         }
-        let principal = caller.principal();
+        let principal = caller.principal().ok_or(Rejection::TokenMalformed)?;
         let any = |wanted: &Option<Vec<String>>, held: &[String]| {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| held.contains(wanted)))
         };

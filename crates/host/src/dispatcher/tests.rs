@@ -58,7 +58,7 @@ impl Stage for Scripted {
         let mut script = self.0.borrow_mut();
         script.asked += 1;
         script.rules.push(exchange.route.rule.clone());
-        script.subjects.push(exchange.identity.as_ref().and_then(|identity| identity.principal().subject.clone()));
+        script.subjects.push(exchange.identity.as_ref().and_then(|identity| identity.principal()?.subject.clone()));
         let verdict = script.verdicts.pop_front().unwrap_or(Verdict::Continue);
         exchange.edits.remove("x-forged");
         if script.identifies {

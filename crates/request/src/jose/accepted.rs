@@ -90,3 +90,35 @@ impl KnownToken {
         claims.saturating_mul(size_of::<usize>()).saturating_add(ClaimSet::USUAL_BYTES)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::principal::Identity;
+
+    #[test]
+    fn who_cannot_be_read_any_more_is_nobody() {
+        let rules = Rc::new(ClaimRules {
+            issuer: None,
+            audiences: Vec::new(),
+            clock_skew: Duration::ZERO,
+            require_expiration: false,
+            max_lifetime: None,
+            require_type: None,
+            subject_claim: "sub".into(),
+            roles_claim: "roles".into(),
+            scopes_claim: "scope".into(),
+            space_delimited: Vec::new(),
+        });
+        for bytes in [&b""[..], b"a", b"a.b", b"a.!.c", b"a.\xff.c", b"a.W10.c"] {
+            let identity = Identity::of_token(KnownToken { bytes: bytes.into(), rules: Rc::clone(&rules) }, "uaa".into());
+            assert_eq!((identity.principal(), identity.json()), (None, ""), "{}", bytes.escape_ascii());
+            assert!(identity.bytes() > 0);
+        }
+        let known = KnownToken { bytes: b"a.e30.c"[..].into(), rules };
+        let identity = Identity::of_token(known, "uaa".into());
+        assert_eq!(identity.principal().map(|principal| &*principal.issuer), Some("uaa"));
+    }
+}

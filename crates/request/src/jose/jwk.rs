@@ -21,12 +21,6 @@ pub enum SkipReason {
     /// Its `kid` is not text.
     #[error("its `kid` is not a string")]
     KeyIdNotText,
-    /// Its `kty` is missing or of no use here.
-    #[error("its `kty` is not RSA, EC, OKP or oct")]
-    TypeUnsupported,
-    /// Its `crv` is missing or of no use here.
-    #[error("its `crv` is not P-256, P-384 or P-521 (EC), or Ed25519 (OKP)")]
-    CurveUnsupported,
     /// Its `alg` does not exist here, or does not fit the key.
     #[error("its `alg` is not supported, or does not fit its type")]
     AlgorithmUnsupported,
@@ -42,33 +36,15 @@ pub enum SkipReason {
     /// A member that it needs is missing, or is not base64url.
     #[error("a member that its type needs is missing or is not unpadded base64url")]
     MemberMalformed,
-    /// Its RSA modulus is too short or too long.
-    #[error("its RSA modulus is not 2048 to 4096 bits long")]
-    ModulusSize,
-    /// Its RSA exponent is unusual.
-    #[error("its RSA exponent is not 65537")]
-    Exponent,
-    /// Its numbers are no public key.
-    #[error("its numbers are not a valid public key")]
-    NotAKey,
     /// It is not PEM, or PEM of something else.
     #[error("it is not PEM with the label `PUBLIC KEY` or `RSA PUBLIC KEY`")]
     NotPem,
     /// Its secret can be guessed.
     #[error("its secret is shorter than 32 bytes")]
     SecretTooShort,
-}
-
-impl From<KeyError> for SkipReason {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::TypeUnsupported => Self::TypeUnsupported,
-            KeyError::CurveUnsupported => Self::CurveUnsupported,
-            KeyError::ModulusSize => Self::ModulusSize,
-            KeyError::Exponent => Self::Exponent,
-            KeyError::NotAKey => Self::NotAKey,
-        }
-    }
+    /// It is no key that verifies here.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// Read a member of `keys`.
@@ -84,7 +60,7 @@ pub(super) fn read(jwk: &Value) -> Result<VerificationKey, SkipReason> {
         Some("EC") => elliptic(jwk)?,
         Some("OKP") => edwards(jwk)?,
         Some("oct") => secret(&bytes(jwk, "k")?)?,
-        _ => return Err(SkipReason::TypeUnsupported),
+        _ => return Err(SkipReason::Key(KeyError::TypeUnsupported)),
     };
     let algorithms = match jwk.get("alg") {
         None => material.algorithms(),
@@ -129,13 +105,14 @@ fn bytes(jwk: &Map<String, Value>, member: &str) -> Result<Vec<u8>, SkipReason> 
 
 fn elliptic(jwk: &Map<String, Value>) -> Result<Material, SkipReason> {
     let name = jwk.get("crv").and_then(Value::as_str);
-    let curve = Curve::ALL.into_iter().find(|curve| name == Some(curve.as_str())).ok_or(SkipReason::CurveUnsupported)?;
+    let curve =
+        Curve::ALL.into_iter().find(|curve| name == Some(curve.as_str())).ok_or(SkipReason::Key(KeyError::CurveUnsupported))?;
     Ok(Material::Elliptic(curve, EllipticKey::new(curve, &bytes(jwk, "x")?, &bytes(jwk, "y")?)?))
 }
 
 fn edwards(jwk: &Map<String, Value>) -> Result<Material, SkipReason> {
     if jwk.get("crv").is_none_or(|curve| curve != "Ed25519") {
-        return Err(SkipReason::CurveUnsupported);
+        return Err(SkipReason::Key(KeyError::CurveUnsupported));
     }
     Ok(Material::Edwards(EdwardsKey::new(&bytes(jwk, "x")?)?))
 }
@@ -145,7 +122,7 @@ pub(super) fn secret(bytes: &[u8]) -> Result<Material, SkipReason> {
     if bytes.len() < MIN_SECRET_BYTES {
         return Err(SkipReason::SecretTooShort);
     }
-    SecretKey::new(bytes).map(|key| Material::Secret(Box::new(key))).ok_or(SkipReason::NotAKey)
+    SecretKey::new(bytes).map(|key| Material::Secret(Box::new(key))).ok_or(SkipReason::Key(KeyError::NotAKey))
 }
 
 #[cfg(test)]
@@ -202,7 +179,7 @@ mod tests {
             ("d", json!("AQAB"), SkipReason::Private),
             ("oth", json!([]), SkipReason::Private),
             ("kid", json!(7), SkipReason::KeyIdNotText),
-            ("kty", json!("rsa"), SkipReason::TypeUnsupported),
+            ("kty", json!("rsa"), SkipReason::Key(KeyError::TypeUnsupported)),
         ];
         for (member, value, expected) in cases {
             assert_eq!(served(&with(&rsa, member, value)), Err(expected), "{member}");
@@ -220,30 +197,34 @@ mod tests {
         // y = p + 1, which is 1 in its shortest encoding; the last byte is without the sign.
         let point = |first: &[u8]| json!(URL_SAFE_NO_PAD.encode([first, &[0xff; 30], &[0x7f]].concat()));
         let cases = [
-            ("1024 bits", with(&rsa, "n", number(128)), SkipReason::ModulusSize),
+            ("1024 bits", with(&rsa, "n", number(128)), SkipReason::Key(KeyError::ModulusSize)),
             (
                 "2047 bits",
                 with(&rsa, "n", json!(URL_SAFE_NO_PAD.encode([vec![0x7f], vec![0xff; 255]].concat()))),
-                SkipReason::ModulusSize,
+                SkipReason::Key(KeyError::ModulusSize),
             ),
-            ("4104 bits", with(&rsa, "n", number(513)), SkipReason::ModulusSize),
-            ("even modulus", with(&rsa, "n", json!(URL_SAFE_NO_PAD.encode(vec![0xfe; 256]))), SkipReason::NotAKey),
-            ("no modulus", with(&rsa, "n", json!("")), SkipReason::ModulusSize),
-            ("exponent 1", with(&rsa, "e", json!("AQ")), SkipReason::Exponent),
-            ("exponent 3", with(&rsa, "e", json!("Aw")), SkipReason::Exponent),
-            ("exponent 65536", with(&rsa, "e", json!("AQAA")), SkipReason::Exponent),
-            ("no exponent", with(&rsa, "e", json!("AAAA")), SkipReason::Exponent),
+            ("4104 bits", with(&rsa, "n", number(513)), SkipReason::Key(KeyError::ModulusSize)),
+            ("even modulus", with(&rsa, "n", json!(URL_SAFE_NO_PAD.encode(vec![0xfe; 256]))), SkipReason::Key(KeyError::NotAKey)),
+            ("no modulus", with(&rsa, "n", json!("")), SkipReason::Key(KeyError::ModulusSize)),
+            ("exponent 1", with(&rsa, "e", json!("AQ")), SkipReason::Key(KeyError::Exponent)),
+            ("exponent 3", with(&rsa, "e", json!("Aw")), SkipReason::Key(KeyError::Exponent)),
+            ("exponent 65536", with(&rsa, "e", json!("AQAA")), SkipReason::Key(KeyError::Exponent)),
+            ("no exponent", with(&rsa, "e", json!("AAAA")), SkipReason::Key(KeyError::Exponent)),
             ("padded", with(&rsa, "e", json!("AQAB====")), SkipReason::MemberMalformed),
             ("not text", with(&rsa, "e", json!(65537)), SkipReason::MemberMalformed),
-            ("off the curve", with(&p256, "x", number(32)), SkipReason::NotAKey),
-            ("long coordinate", with(&p256, "x", number(33)), SkipReason::NotAKey),
-            ("another curve's length", with(&p256, "crv", json!("P-384")), SkipReason::NotAKey),
-            ("a curve's other name", with(&p256, "crv", json!("secp256r1")), SkipReason::CurveUnsupported),
-            ("another curve", with(&p256, "crv", json!("secp256k1")), SkipReason::CurveUnsupported),
-            ("short point", with(&ed25519, "x", number(31)), SkipReason::NotAKey),
-            ("point of small order", with(&ed25519, "x", json!(URL_SAFE_NO_PAD.encode([0; 32]))), SkipReason::NotAKey),
-            ("point in a longer encoding", with(&ed25519, "x", point(&[0xee])), SkipReason::NotAKey),
-            ("X25519", with(&ed25519, "crv", json!("X25519")), SkipReason::CurveUnsupported),
+            ("off the curve", with(&p256, "x", number(32)), SkipReason::Key(KeyError::NotAKey)),
+            ("long coordinate", with(&p256, "x", number(33)), SkipReason::Key(KeyError::NotAKey)),
+            ("another curve's length", with(&p256, "crv", json!("P-384")), SkipReason::Key(KeyError::NotAKey)),
+            ("a curve's other name", with(&p256, "crv", json!("secp256r1")), SkipReason::Key(KeyError::CurveUnsupported)),
+            ("another curve", with(&p256, "crv", json!("secp256k1")), SkipReason::Key(KeyError::CurveUnsupported)),
+            ("short point", with(&ed25519, "x", number(31)), SkipReason::Key(KeyError::NotAKey)),
+            (
+                "point of small order",
+                with(&ed25519, "x", json!(URL_SAFE_NO_PAD.encode([0; 32]))),
+                SkipReason::Key(KeyError::NotAKey),
+            ),
+            ("point in a longer encoding", with(&ed25519, "x", point(&[0xee])), SkipReason::Key(KeyError::NotAKey)),
+            ("X25519", with(&ed25519, "crv", json!("X25519")), SkipReason::Key(KeyError::CurveUnsupported)),
             ("short secret", test_keys::oct_jwk(&[7; 31]), SkipReason::SecretTooShort),
         ];
         for (name, jwk, expected) in cases {
