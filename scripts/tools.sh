@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes sure that what is named is there, and installs what is not: into .tools/, with rustup, or as Debian packages.
 #
-#   scripts/tools.sh [wasm] [envoy] [node] [demo] [lint] [compose] [bench] [mutants]
+#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [lint] [compose] [bench] [mutants]
 #                                         nothing named: all but compose, bench and mutants
 #
 #   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
 #   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
+#   jose    python3 with cryptography, jwcrypto and jwt, whose tokens and values the tests in a real proxy send
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
 #   mutants cargo-mutants; only when it is named
@@ -17,7 +18,7 @@ source "$(dirname "$0")/lib.sh"
 has cargo || die "cargo is missing: install Rust with rustup (https://rustup.rs)"
 has cc || apt_install "linking the build scripts of crates" gcc libc6-dev
 
-(($#)) || set -- wasm envoy node demo lint
+(($#)) || set -- wasm envoy node demo jose lint
 for tool in "$@"; do
     case $tool in
     wasm)
@@ -32,6 +33,13 @@ for tool in "$@"; do
     demo)
         has python3 || apt_install "the demo's servers" python3
         has openssl || apt_install "the demo's issuer" openssl
+        ;;
+    jose)
+        # A python3 of its own before Debian's on PATH does not see Debian's packages.
+        for python in python3 /usr/bin/python3; do
+            "$python" -c 'import cryptography, jwcrypto, jwt' 2>/dev/null && continue 2
+        done
+        apt_install "tokens and values that other libraries make" python3 python3-cryptography python3-jwcrypto python3-jwt
         ;;
     compose) apt_install "running docker-compose.yml" podman podman-compose runc netavark aardvark-dns iptables debootstrap ;;
     bench) apt_install "measuring" wrk python3 python3-cryptography python3-matplotlib ;;
