@@ -4,7 +4,7 @@ use portcullis_core::config::Variable;
 use portcullis_core::headers::Headers;
 use portcullis_core::module::Module;
 use portcullis_core::request::Request;
-use portcullis_core::stage::{Exchange, Verdict};
+use portcullis_core::stage::{Alone, Exchange, Verdict};
 use portcullis_core::time::UnixTime;
 
 const MODULES: [Module; 5] = [Module::JwtAuth, Module::AuthHeader, Module::AuditLog, Module::Metrics, Module::Bundle];
@@ -27,7 +27,7 @@ pub fn configuration(input: &[u8]) {
                         [(":method", "GET"), (":path", "/public/../x?a=b"), (":authority", "api.example.com"), ("cookie", "a=b")];
                     let now = UnixTime::from_secs(1_700_000_000);
                     let mut exchange = Exchange::new(Request::new(Headers::from_pairs(pairs)), Some(now));
-                    let verdict = stage.on_request(&mut exchange, now);
+                    let verdict = stage.on_request(&mut exchange, now, &mut Alone);
                     assert!(!matches!(verdict, Verdict::Wait(_)), "a request without a credential waits for keys");
                 }
                 format!("{:?} {}", loaded, loaded.warnings.iter().map(ToString::to_string).collect::<String>())

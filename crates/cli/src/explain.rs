@@ -15,7 +15,7 @@ use clap::Args;
 use portcullis_core::answer::Refusal;
 use portcullis_core::module::Loaded;
 use portcullis_core::rejection::Rejection;
-use portcullis_core::stage::{Exchange, Stage, Verdict};
+use portcullis_core::stage::{Alone, Exchange, Stage, Verdict};
 use portcullis_core::time::UnixTime;
 
 use self::given::Given;
@@ -160,11 +160,11 @@ fn settle(loaded: Loaded, mut exchange: Exchange, stand_ins: &StandIns, now: Uni
 }
 
 fn ask(stage: &mut dyn Stage, exchange: &mut Exchange, stand_ins: &StandIns, now: UnixTime) -> anyhow::Result<Verdict> {
-    let mut verdict = stage.on_request(exchange, now);
+    let mut verdict = stage.on_request(exchange, now, &mut Alone);
     for _ in 0..MOST_ROUNDS {
         let Verdict::Wait(_) = verdict else { break };
         stand_ins.answer(stage, now)?;
-        verdict = stage.on_request(exchange, now);
+        verdict = stage.on_request(exchange, now, &mut Alone);
     }
     Ok(verdict)
 }

@@ -126,7 +126,7 @@ mod tests {
     use portcullis_core::headers::Headers;
     use portcullis_core::module::Module;
     use portcullis_core::request::Request;
-    use portcullis_core::stage::{Completion, Exchange, MetricId, MetricKind, Observer, Stage};
+    use portcullis_core::stage::{Alone, Completion, Exchange, MetricId, MetricKind, Observer, Stage};
     use portcullis_core::time::UnixTime;
     use serde_json::Value;
 
@@ -163,7 +163,7 @@ mod tests {
         let mut stages = Module::Bundle.load(config.as_bytes(), &|_: &str| Variable::Unset).unwrap().stages;
         let mut exchange = Exchange::new(Request::new(Headers::from_pairs([(":path", "/"), (":method", "GET")])), Some(now));
         let mut lines = Lines::default();
-        stages.iter_mut().for_each(|stage: &mut Box<dyn Stage>| drop(stage.on_request(&mut exchange, now)));
+        stages.iter_mut().for_each(|stage: &mut Box<dyn Stage>| drop(stage.on_request(&mut exchange, now, &mut Alone)));
         stages.iter_mut().for_each(|stage| stage.on_log(&exchange, &Completion::default(), now, &mut lines));
         let event: Value = serde_json::from_str(&lines.0.concat()).unwrap();
         let mut found = BTreeSet::new();

@@ -30,7 +30,7 @@ use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::{Edit, HeaderEdits};
 use crate::principal::Identity;
 use crate::rejection::Rejection;
-use crate::stage::{Exchange, Needs, Stage, Verdict};
+use crate::stage::{Exchange, Needs, Stage, Surroundings, Verdict};
 use crate::time::UnixTime;
 
 const AUTHORIZATION: &str = "authorization";
@@ -65,7 +65,7 @@ impl Stage for AuthHeader {
         Needs { upstream_identity: self.standalone, ..Needs::default() }
     }
 
-    fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime) -> Verdict {
+    fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         let Some(forged) = self.policy.owned().received(exchange.request.headers()) else {
             return refuse(exchange, Rejection::RequestMalformed);
         };

@@ -42,7 +42,7 @@ use crate::jose::Signatures;
 use crate::keyring::Keyring;
 use crate::rejection::Rejection;
 use crate::rules::{Refused, Rule, Selected, Selection};
-use crate::stage::{Due, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Verdict};
+use crate::stage::{Due, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Surroundings, Verdict};
 use crate::time::UnixTime;
 
 /// The stage jwt-auth.
@@ -201,7 +201,7 @@ impl Stage for Authn {
         Needs { route_name: rules.needs_route_name(), route_rule: *route_rules, ..Needs::default() }
     }
 
-    fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime) -> Verdict {
+    fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         let policy = Rc::clone(&self.policy);
         let Some(forged) = policy.owned.received(exchange.request.headers()) else {
             exchange.decision = Some(Decision::refuse(DEFAULT_RULE.into(), Rejection::RequestMalformed, None));

@@ -215,9 +215,38 @@ pub trait SharedData {
     fn write(&mut self, key: &str, value: &[u8], over: Over) -> Result<Written, NotShared>;
 }
 
-/// Shared data where there is none.
+/// The proxy does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the proxy does not say it of the connection")]
+pub struct NotTold;
+
+/// What a stage may ask of the proxy while it decides about a request. Nothing is read before somebody asks.
+pub trait Surroundings: SharedData {
+    /// Whether the connection on which the request came is encrypted.
+    ///
+    /// # Errors
+    /// [`NotTold`].
+    fn is_tls(&mut self) -> Result<bool, NotTold>;
+    /// The SHA-256 of the certificate that the client proved to hold, in hexadecimal digits; `None` when it has shown none.
+    ///
+    /// # Errors
+    /// [`NotTold`].
+    fn client_certificate(&mut self) -> Result<Option<Vec<u8>>, NotTold>;
+}
+
+/// Shared data where there is none, and surroundings without a proxy.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Alone;
+
+impl Surroundings for Alone {
+    fn is_tls(&mut self) -> Result<bool, NotTold> {
+        Err(NotTold)
+    }
+
+    fn client_certificate(&mut self) -> Result<Option<Vec<u8>>, NotTold> {
+        Err(NotTold)
+    }
+}
 
 impl SharedData for Alone {
     fn read(&mut self, _key: &str) -> Result<Option<(Vec<u8>, u32)>, NotShared> {
@@ -279,7 +308,7 @@ pub trait Stage {
     }
 
     /// Decide about a request. Called again with the same exchange after a [`Verdict::Wait`] ended.
-    fn on_request(&mut self, _exchange: &mut Exchange, _now: UnixTime) -> Verdict {
+    fn on_request(&mut self, _exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         Verdict::Continue
     }
 

@@ -16,7 +16,7 @@ use portcullis_core::config::{Environment, Variable};
 use portcullis_core::headers::Headers;
 use portcullis_core::module::Module;
 use portcullis_core::request::Request;
-use portcullis_core::stage::{Completion, Exchange, MetricId, MetricKind, Observer, Stage, Verdict};
+use portcullis_core::stage::{Alone, Completion, Exchange, MetricId, MetricKind, Observer, Stage, Verdict};
 use portcullis_core::time::UnixTime;
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -59,7 +59,7 @@ fn exchange(method: &str, path: &str, token: Option<&str>) -> Exchange {
 
 /// Runs every stage over a request and gives the rule and the reason of the decision.
 fn decide(stages: &mut [Box<dyn Stage>], exchange: &mut Exchange, now: UnixTime) -> (String, String) {
-    let verdicts: Vec<_> = stages.iter_mut().map(|stage| stage.on_request(exchange, now)).collect();
+    let verdicts: Vec<_> = stages.iter_mut().map(|stage| stage.on_request(exchange, now, &mut Alone)).collect();
     let is_refused = verdicts.iter().any(|verdict| *verdict != Verdict::Continue);
     assert_eq!(exchange.is_allowed(), !is_refused);
     let decision = exchange.decision.as_ref().unwrap();

@@ -47,8 +47,8 @@ pub mod proxy;
 pub mod root;
 pub mod runner;
 pub mod severity;
-mod shared_data;
 pub mod stream;
+mod surroundings;
 mod verify_signature;
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use portcullis_core::answer::Refusal;
 use portcullis_core::rejection::Rejection;
 use portcullis_core::request::Request;
-use portcullis_core::stage::{Exchange, FetchId, Stage, Verdict};
+use portcullis_core::stage::{Exchange, FetchId, Stage, Surroundings, Verdict};
 use portcullis_core::time::UnixTime;
 
 use crate::error::Error;
@@ -24,6 +24,7 @@ use crate::proxy::Proxy;
 use crate::root::Root;
 use crate::severity::Severity;
 use crate::stream::{self, Phase, Stream, Wait};
+use crate::surroundings::ProxySurroundings;
 
 pub use settling::refuse_without_policy;
 
@@ -177,7 +178,7 @@ impl<P: Proxy> Runner<'_, P> {
         let Ok(mut stages) = self.root.stages.try_borrow_mut() else {
             return Asked::Decided(Some(Refusal::from(Rejection::HostError)));
         };
-        ask(&mut stages, exchange, from, refusal, now)
+        ask(&mut stages, exchange, from, refusal, now, &mut ProxySurroundings(self.proxy))
     }
 
     fn report(&self, what: &str, error: Error) {
@@ -191,9 +192,10 @@ fn ask(
     from: usize,
     mut refusal: Option<Refusal>,
     now: UnixTime,
+    around: &mut dyn Surroundings,
 ) -> Asked {
     for (index, stage) in stages.iter_mut().enumerate().skip(from) {
-        match stage.on_request(exchange, now) {
+        match stage.on_request(exchange, now, around) {
             Verdict::Refuse(other) if refusal.is_none() => refusal = Some(other),
             Verdict::Wait(fetch) if refusal.is_none() => return Asked::Wait(index, fetch),
             Verdict::Continue | Verdict::Refuse(_) | Verdict::Wait(_) => {}

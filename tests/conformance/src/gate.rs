@@ -135,14 +135,14 @@ impl Gate {
         exchange.route.name.clone_from(&ask.route);
         let mut fetches = 0;
         for stage in &mut self.stages {
-            let mut verdict = stage.on_request(&mut exchange, now);
+            let mut verdict = stage.on_request(&mut exchange, now, &mut Alone);
             while let Verdict::Wait(_) = verdict {
                 for fetch in stage.due(now, &mut Alone).fetches {
                     fetches += 1;
                     stage.on_fetched(fetch.id, keys(&fetch), now, &mut Alone);
                 }
                 assert!(fetches <= MOST_FETCHES, "the request waits without end");
-                verdict = stage.on_request(&mut exchange, now);
+                verdict = stage.on_request(&mut exchange, now, &mut Alone);
             }
             if let Verdict::Refuse(refusal) = verdict {
                 let refusal = Some(refusal.rejection.code().to_owned());

@@ -63,7 +63,7 @@ impl Gate {
         let Ask(mut upstream) = ask.clone();
         let mut exchange = Exchange::new(Request::new(Headers::from_pairs(upstream.iter().cloned())), Some(NOW));
         for stage in &mut self.stages {
-            let mut verdict = stage.on_request(&mut exchange, NOW);
+            let mut verdict = stage.on_request(&mut exchange, NOW, &mut Alone);
             let mut rounds = 0..8;
             while let Verdict::Wait(_) = verdict {
                 rounds.next().expect("the request waits without end");
@@ -75,7 +75,7 @@ impl Gate {
                         &mut Alone,
                     );
                 }
-                verdict = stage.on_request(&mut exchange, NOW);
+                verdict = stage.on_request(&mut exchange, NOW, &mut Alone);
             }
             if let Verdict::Refuse(refusal) = verdict {
                 return Answer { refusal: Some(refusal.rejection.code()), upstream: Vec::new() };

@@ -4,7 +4,7 @@ use portcullis_core::config::Variable;
 use portcullis_core::headers::Headers;
 use portcullis_core::module::Module;
 use portcullis_core::request::Request;
-use portcullis_core::stage::Exchange;
+use portcullis_core::stage::{Alone, Exchange};
 use portcullis_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -175,7 +175,7 @@ fn decide(token: Option<&str>, method: &str, path: &str) -> Value {
     let pairs = pairs.into_iter().chain(authorization.as_deref().map(|value| ("authorization", value)));
     let mut exchange = Exchange::new(Request::new(Headers::from_pairs(pairs)), Some(NOW));
     for mut stage in stages {
-        stage.on_request(&mut exchange, NOW);
+        stage.on_request(&mut exchange, NOW, &mut Alone);
     }
     serde_json::to_value(exchange.decision.unwrap()).unwrap()
 }

@@ -5,6 +5,7 @@ use crate::decision::{PUBLIC, TOKEN_VALID};
 use crate::headers::Headers;
 use crate::principal::{Method, Principal};
 use crate::request::Request;
+use crate::stage::Alone;
 use serde_json::{Value, json};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
@@ -65,7 +66,7 @@ fn upstream(exchange: &Exchange) -> Vec<(String, String)> {
 }
 
 fn run(config: &Value, exchange: &mut Exchange) -> Verdict {
-    AuthHeader::new(policy(config), false).on_request(exchange, NOW)
+    AuthHeader::new(policy(config), false).on_request(exchange, NOW, &mut Alone)
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -199,7 +200,7 @@ fn injects_nothing_without_an_allowed_principal() {
     for (case, standalone, mut exchange, expected) in cases {
         let mut stage = AuthHeader::new(policy(&config), standalone);
         assert_eq!(stage.needs().upstream_identity, standalone);
-        assert_eq!(stage.on_request(&mut exchange, NOW), Verdict::Continue, "{case}");
+        assert_eq!(stage.on_request(&mut exchange, NOW, &mut Alone), Verdict::Continue, "{case}");
         assert_eq!(upstream(&exchange), pairs(expected), "{case}");
     }
 }

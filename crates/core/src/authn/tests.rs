@@ -14,6 +14,7 @@ use crate::edits::Edit;
 use crate::headers::Headers;
 use crate::jose::{Algorithm, Malformed};
 use crate::request::Request;
+use crate::stage::Alone;
 use portcullis_signatures::test_keys::{SECRET, TestKeys, authenticate, oct_jwk};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
@@ -97,7 +98,7 @@ fn decides_by_rule_and_token() {
     for (case, path, authorization, rule, reason) in cases {
         let headers: Vec<_> = authorization.iter().map(|value| ("authorization", *value)).collect();
         let mut exchange = exchange(path, &headers);
-        let verdict = stage.on_request(&mut exchange, NOW);
+        let verdict = stage.on_request(&mut exchange, NOW, &mut Alone);
         let decision = exchange.decision.unwrap();
         assert_eq!((&*decision.rule, &*decision.reason), (*rule, *reason), "{case}");
         assert_eq!(decision.effect == Effect::Allow, verdict == Verdict::Continue, "{case}");
@@ -143,7 +144,7 @@ fn the_steps_of_an_examination_end_where_the_stage_ends() {
         assert_eq!(first_failure(&examination), expected, "{case}");
         assert_eq!(examination.verdict.err(), expected.map(Doubt::Refused), "{case}");
         let mut exchange = exchange("/", &[("authorization", &format!("Bearer {token}"))]);
-        stage.on_request(&mut exchange, NOW);
+        stage.on_request(&mut exchange, NOW, &mut Alone);
         assert_eq!(exchange.decision.unwrap().reason, expected.map_or("token_valid", Rejection::code), "{case}");
     }
 }
@@ -151,7 +152,7 @@ fn the_steps_of_an_examination_end_where_the_stage_ends() {
 #[test]
 fn challenge_names_the_scopes_of_the_rule() {
     let mut exchange = exchange("/write", &[("authorization", &bearer(&valid()))]);
-    let verdict = authn(&config()).on_request(&mut exchange, NOW);
+    let verdict = authn(&config()).on_request(&mut exchange, NOW, &mut Alone);
     let Verdict::Refuse(refusal) = verdict else { panic!("{verdict:?}") };
     assert_eq!(refusal.scopes, ["w", "x"]);
     assert_eq!(refusal.realm.as_deref(), Some("orders"));
@@ -162,18 +163,18 @@ fn a_token_without_iss_is_for_the_entry_without_issuer() {
     let seed = json!({"jwtRules": [{"name": "seed", "secret": {"env": "S"}, "claims": {"roles": "auth"}}]});
     let mut stage = authn(&seed);
     let mut first = exchange("/", &[("authorization", &bearer(&json!({"sub": "2", "auth": "ROLE_USER", "exp": 1_700_000_100})))]);
-    assert_eq!(stage.on_request(&mut first, NOW), Verdict::Continue);
+    assert_eq!(stage.on_request(&mut first, NOW, &mut Alone), Verdict::Continue);
     let identity = first.identity.unwrap();
     let principal = identity.principal().unwrap();
     assert_eq!((&*principal.issuer, principal.subject.as_deref()), ("seed", Some("2")));
     assert_eq!(principal.roles, ["ROLE_USER"]);
 
     let mut other = exchange("/", &[("authorization", &bearer(&valid()))]);
-    stage.on_request(&mut other, NOW);
+    stage.on_request(&mut other, NOW, &mut Alone);
     assert_eq!(other.decision.unwrap().reason, "issuer_unknown");
 
     let mut strict = exchange("/", &[("authorization", &bearer(&json!({"sub": "2", "exp": 1_700_000_100})))]);
-    authn(&config()).on_request(&mut strict, NOW);
+    authn(&config()).on_request(&mut strict, NOW, &mut Alone);
     assert_eq!(strict.decision.unwrap().reason, "issuer_unknown");
 }
 
@@ -191,7 +192,7 @@ fn keys_that_are_written_down_allow_what_they_serve() {
     let keys = json!({"keys": [oct_jwk(SECRET)]}).to_string();
     let mut stage = authn(&json!({"jwtRules": [{"issuer": "https://uaa", "jwks": keys}]}));
     let mut exchange = exchange("/", &[("authorization", &bearer(&valid()))]);
-    stage.on_request(&mut exchange, NOW);
+    stage.on_request(&mut exchange, NOW, &mut Alone);
     assert_eq!(exchange.decision.unwrap().reason, "token_valid");
 }
 
@@ -210,7 +211,7 @@ fn a_token_is_taken_only_from_the_places_of_its_issuer() {
     ] {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut exchange = exchange("/", &headers);
-        stage.on_request(&mut exchange, NOW);
+        stage.on_request(&mut exchange, NOW, &mut Alone);
         assert_eq!(exchange.decision.unwrap().reason, reason, "{headers:?}");
     }
 }
@@ -223,7 +224,7 @@ fn keeps_the_token_from_the_upstream_unless_told_otherwise() {
             config["jwtRules"][0]["forwardOriginalToken"] = json!(forward);
         }
         let mut exchange = exchange("/", &[("authorization", &bearer(&valid()))]);
-        authn(&config).on_request(&mut exchange, NOW);
+        authn(&config).on_request(&mut exchange, NOW, &mut Alone);
         let removed = exchange.edits.iter().any(|edit| *edit == Edit::Remove("authorization".into()));
         assert_eq!(removed, expected);
     }
@@ -239,7 +240,7 @@ fn output_headers_are_set_when_allowed_and_a_forged_one_never_passes() {
     let token = bearer(&valid());
 
     let mut allowed = exchange("/", &[("authorization", &token), ("X_Sub", "forged"), ("x-none", "forged")]);
-    stage.on_request(&mut allowed, NOW);
+    stage.on_request(&mut allowed, NOW, &mut Alone);
     let edits: Vec<_> = allowed.edits.iter().cloned().collect();
     assert_eq!(edits[..2], [Edit::Remove("x-none".into()), Edit::Remove("x_sub".into())]);
     assert!(edits.contains(&Edit::Set("x-sub".into(), "alice".into())));
@@ -248,7 +249,7 @@ fn output_headers_are_set_when_allowed_and_a_forged_one_never_passes() {
 
     for path in ["/open", "/closed", "/admin/x"] {
         let mut other = exchange(path, &[("authorization", &token), ("X-Sub", "forged")]);
-        stage.on_request(&mut other, NOW);
+        stage.on_request(&mut other, NOW, &mut Alone);
         assert!(other.edits.iter().any(|edit| *edit == Edit::Remove("x-sub".into())), "{path}");
         assert!(!other.edits.iter().any(|edit| matches!(edit, Edit::Set(..))), "{path}");
     }
@@ -258,7 +259,7 @@ fn output_headers_are_set_when_allowed_and_a_forged_one_never_passes() {
 fn keeps_what_an_earlier_stage_asked_for() {
     let mut exchange = exchange("/open", &[]);
     exchange.edits.remove("x-earlier");
-    authn(&config()).on_request(&mut exchange, NOW);
+    authn(&config()).on_request(&mut exchange, NOW, &mut Alone);
     assert_eq!(exchange.edits.iter().next(), Some(&Edit::Remove("x-earlier".into())));
 }
 

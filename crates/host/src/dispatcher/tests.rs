@@ -17,7 +17,7 @@ use portcullis_core::publication::Publication;
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::{
     Completion, Due, Ending, Exchange, Fetch, FetchId, FetchOutcome, LogLevel, Message, Needs, Observer, SharedData, Stage,
-    Verdict,
+    Surroundings, Verdict,
 };
 use portcullis_core::time::UnixTime;
 
@@ -54,7 +54,7 @@ impl Stage for Scripted {
         self.0.borrow().needs
     }
 
-    fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime) -> Verdict {
+    fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         let mut script = self.0.borrow_mut();
         script.asked += 1;
         script.rules.push(exchange.route.rule.clone());

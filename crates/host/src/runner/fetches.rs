@@ -15,8 +15,8 @@ use crate::error::Result;
 use crate::observer::ProxyObserver;
 use crate::proxy::Proxy;
 use crate::root::{Call, TICK_PERIOD};
-use crate::shared_data::ProxySharedData;
 use crate::stream::{Stream, Wait};
+use crate::surroundings::ProxySurroundings;
 
 /// Time between two ticks while requests wait for what another worker fetches.
 const QUICK_TICK_PERIOD: Duration = Duration::from_millis(20);
@@ -117,7 +117,7 @@ impl<P: Proxy> Runner<'_, P> {
 
     fn due(&self, stage: usize, now: UnixTime) -> Due {
         let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return Due::default() };
-        stages.get_mut(stage).map(|stage| stage.due(now, &mut ProxySharedData(self.proxy))).unwrap_or_default()
+        stages.get_mut(stage).map(|stage| stage.due(now, &mut ProxySurroundings(self.proxy))).unwrap_or_default()
     }
 
     /// Makes the ticks come as often as the requests that wait need them.
@@ -161,7 +161,7 @@ impl<P: Proxy> Runner<'_, P> {
     fn tell(&self, stage: usize, fetch: FetchId, outcome: FetchOutcome, now: UnixTime) {
         let message = match self.root.stages.try_borrow_mut() {
             Ok(mut stages) => {
-                let mut shared = ProxySharedData(self.proxy);
+                let mut shared = ProxySurroundings(self.proxy);
                 stages.get_mut(stage).and_then(|stage| stage.on_fetched(fetch, outcome, now, &mut shared))
             }
             Err(_) => None,

@@ -1,7 +1,7 @@
 //! Keys that are fetched, while requests wait for them.
 
 use super::*;
-use crate::stage::{Alone, LogLevel};
+use crate::stage::LogLevel;
 
 fn stage() -> Authn {
     authn(&json!({"jwtRules": [
@@ -19,7 +19,7 @@ fn document(kid: &str) -> FetchOutcome {
 fn ask(stage: &mut Authn, kid: &str, at: UnixTime) -> (Verdict, Option<String>) {
     let token = TestKeys::get().sign(Algorithm::Es256, Some(kid), &valid());
     let mut exchange = exchange("/", &[("authorization", &format!("Bearer {token}"))]);
-    let verdict = stage.on_request(&mut exchange, at);
+    let verdict = stage.on_request(&mut exchange, at, &mut Alone);
     (verdict, exchange.decision.map(|decision| decision.reason.into_owned()))
 }
 
@@ -43,7 +43,7 @@ fn without_keys_a_request_is_refused_and_other_issuers_are_not_affected() {
     assert_eq!((level, &*text), (LogLevel::Warn, "keys of https://uaa not fetched: no answer came"));
     assert_eq!(ask(&mut stage, "k1", NOW).1.as_deref(), Some("keys_unavailable"));
     let mut other = exchange("/", &[("authorization", &bearer(&with(valid(), "iss", json!("https://other"))))]);
-    assert_eq!(stage.on_request(&mut other, NOW), Verdict::Continue);
+    assert_eq!(stage.on_request(&mut other, NOW, &mut Alone), Verdict::Continue);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn new_keys_of_one_issuer_leave_the_tokens_of_others_remembered() {
     stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
     ask(&mut stage, "k1", NOW);
     let other = bearer(&with(valid(), "iss", json!("https://other")));
-    stage.on_request(&mut exchange("/", &[("authorization", &other)]), NOW);
+    stage.on_request(&mut exchange("/", &[("authorization", &other)]), NOW, &mut Alone);
     assert_eq!(stage.callers.verified.len(), 2);
     stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
     assert_eq!(stage.callers.verified.len(), 2, "the same keys again");
@@ -70,7 +70,7 @@ fn keys_that_are_too_old_take_the_tokens_along_that_they_verified() {
     stage.on_fetched(FetchId(0), document("k1"), NOW, &mut Alone);
     ask(&mut stage, "k1", NOW);
     let other = bearer(&with(valid(), "iss", json!("https://other")));
-    stage.on_request(&mut exchange("/", &[("authorization", &other)]), NOW);
+    stage.on_request(&mut exchange("/", &[("authorization", &other)]), NOW, &mut Alone);
     let after = |days: u64| NOW.saturating_add(std::time::Duration::from_secs(days * 86_400));
     for (days, kept) in [(0, 2), (30, 1)] {
         stage.due(after(days), &mut Alone);

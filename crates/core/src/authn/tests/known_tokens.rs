@@ -9,7 +9,7 @@ fn remembered(config: &Value, token: &str) -> Rc<Identity> {
     let identities: Vec<_> = (0..2)
         .map(|_| {
             let mut exchange = exchange("/", &[("authorization", token)]);
-            assert_eq!(stage.on_request(&mut exchange, NOW), Verdict::Continue);
+            assert_eq!(stage.on_request(&mut exchange, NOW, &mut Alone), Verdict::Continue);
             exchange.identity.unwrap()
         })
         .collect();
@@ -55,7 +55,7 @@ fn claims_that_are_split_are_so_in_headers_and_when_they_are_read_again() {
         let token = bearer(&with(with(valid(), "groups", json!("x y")), "user", json!({"id": "7"})));
         assert_eq!(Value::from(remembered(&config, &token).principal().unwrap().claim("groups").unwrap()), json!(["x", "y"]));
         let mut exchange = exchange("/", &[("authorization", &token)]);
-        authn(&config).on_request(&mut exchange, NOW);
+        authn(&config).on_request(&mut exchange, NOW, &mut Alone);
         let edits: Vec<_> = exchange.edits.iter().map(|edit| format!("{edit:?}")).collect();
         assert!(edits.iter().any(|edit| edit.contains("x-groups") && edit.contains("x,y")), "{edits:?}");
     }

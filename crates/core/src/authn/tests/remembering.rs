@@ -9,7 +9,7 @@ fn a_verified_token_is_remembered_until_it_ends() {
     let token = bearer(&valid());
     for (at, reason) in [(NOW, "token_valid"), (NOW, "token_valid"), (UnixTime::from_secs(1_700_000_161), "token_expired")] {
         let mut exchange = exchange("/", &[("authorization", &token)]);
-        stage.on_request(&mut exchange, at);
+        stage.on_request(&mut exchange, at, &mut Alone);
         assert_eq!(exchange.decision.unwrap().reason, reason);
         assert_eq!(stage.callers.verified.len(), usize::from(reason == "token_valid"));
     }
@@ -35,7 +35,7 @@ fn a_remembered_token_says_what_a_new_one_said() {
             // What a client sends is judged anew each time, remembered or not.
             let headers = [("authorization", &*token), ("x-sub", "mallory"), ("x_sub", "mallory")];
             let mut exchange = exchange("/", &headers);
-            assert_eq!(stage.on_request(&mut exchange, NOW), Verdict::Continue, "{case}");
+            assert_eq!(stage.on_request(&mut exchange, NOW, &mut Alone), Verdict::Continue, "{case}");
             exchange
         });
         assert_eq!(first.edits, second.edits, "{case}");
@@ -57,9 +57,9 @@ fn a_remembered_token_is_refused_where_its_issuer_takes_none() {
     let token = signed(&valid());
     for _ in 0..2 {
         let mut right = exchange("/", &[("authorization", &format!("Bearer {token}"))]);
-        assert_eq!(stage.on_request(&mut right, NOW), Verdict::Continue);
+        assert_eq!(stage.on_request(&mut right, NOW, &mut Alone), Verdict::Continue);
         let mut wrong = exchange(&format!("/?t={token}"), &[]);
-        stage.on_request(&mut wrong, NOW);
+        stage.on_request(&mut wrong, NOW, &mut Alone);
         assert_eq!(wrong.decision.unwrap().reason, "issuer_unknown");
         assert_eq!(stage.callers.verified.len(), 1);
     }
@@ -73,7 +73,7 @@ fn what_is_remembered_of_a_caller_counts_in_what_may_be_kept() {
         let mut stage = authn(&config());
         stage.callers.verified = VerifiedTokens::new(Limits { entries: 10, bytes });
         let mut exchange = exchange("/", &[("authorization", &format!("Bearer {token}"))]);
-        assert_eq!(stage.on_request(&mut exchange, NOW), Verdict::Continue);
+        assert_eq!(stage.on_request(&mut exchange, NOW, &mut Alone), Verdict::Continue);
         assert_eq!(stage.callers.verified.len(), kept, "in {bytes} bytes");
     }
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::answer::LocalReply;
-use crate::stage::Alone;
 
 /// Two issuers with places of their own, and rules of each kind.
 fn pairs() -> Value {
@@ -31,7 +30,7 @@ fn service() -> Value {
 }
 
 fn decide(stage: &mut Authn, mut exchange: Exchange) -> (Exchange, Verdict) {
-    let verdict = stage.on_request(&mut exchange, NOW);
+    let verdict = stage.on_request(&mut exchange, NOW, &mut Alone);
     (exchange, verdict)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::stage::{Alone, FetchOutcome, MetricId, MetricKind, Observer};
+use crate::stage::{FetchOutcome, MetricId, MetricKind, Observer};
 use portcullis_signatures::test_keys::TestKeys;
 
 /// What the proxy would hold.
@@ -51,7 +51,7 @@ fn fetch(stage: &mut Authn, with_keys: &[&str]) {
 fn reason(stage: &mut Authn, issuer: &str) -> String {
     let token = TestKeys::get().sign(Algorithm::Es256, Some("k1"), &with(valid(), "iss", json!(issuer)));
     let mut exchange = exchange("/", &[("authorization", &format!("Bearer {token}"))]);
-    stage.on_request(&mut exchange, NOW);
+    stage.on_request(&mut exchange, NOW, &mut Alone);
     exchange.decision.map_or_else(String::new, |decision| decision.reason.to_string())
 }
 

@@ -86,7 +86,7 @@ fn a_fetch_that_cannot_be_sent_is_told_and_the_request_asked_again() {
 struct Insisting;
 
 impl Stage for Insisting {
-    fn on_request(&mut self, _exchange: &mut Exchange, _now: UnixTime) -> Verdict {
+    fn on_request(&mut self, _exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         Verdict::Wait(FetchId(0))
     }
 
