@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::matching::MatchConfig;
+
 /// What the upstream is told about the caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -17,18 +19,36 @@ pub struct AuthHeaderConfig {
     pub token: Option<TokenConfig>,
 }
 
-/// One header that says who is calling.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// One header that says who is calling: exactly one of `claim`, `template` and `value`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("oneOf" = [
+    {"required": ["claim"]}, {"required": ["template"]}, {"required": ["value"]},
+])))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InjectConfig {
     /// The header's name.
     pub header: String,
     /// `roles`, `scopes` or `subject` of the principal, or the path of a claim in the token, joined by dots.
-    pub claim: String,
-    /// How the claim becomes text.
+    pub claim: Option<String>,
+    /// A text with values of the principal and the request in it: `{issuer}|{claim.tenant}|{sub}`.
+    pub template: Option<String>,
+    /// A text that is the same for every request.
+    pub value: Option<String>,
+    /// How the claim becomes text; default `csv`.
+    pub format: Option<Format>,
+    /// What becomes of bytes that a header cannot hold; default `percent`.
     #[serde(default)]
-    pub format: Format,
+    pub encoding: ValueEncoding,
+    /// The type that the claim must have; a request with a claim of another type is refused.
+    #[serde(rename = "type")]
+    pub claim_type: Option<ClaimType>,
+    /// The most bytes that the value may have, encoded, 8192 at most; a request with a longer one is refused; default `8192`.
+    pub max_bytes: Option<usize>,
+    /// Whether a request of a caller for whom there is no value is refused; if not, the header is left out; default `false`.
+    pub required: Option<bool>,
+    /// The requests that get the header, if not all. What the client sent under its name is removed from every request.
+    pub r#match: Option<MatchConfig>,
 }
 
 /// How a claim becomes text.
@@ -43,6 +63,39 @@ pub enum Format {
     Json,
     /// A list becomes one header for each element; an object is written as JSON.
     Repeat,
+}
+
+/// What becomes of bytes that a header cannot hold: control characters, and all that is not ASCII.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(serde::Serialize, schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ValueEncoding {
+    /// They, and `%`, are percent-encoded.
+    #[default]
+    Percent,
+    /// The whole value is in base64, whatever it is.
+    Base64,
+    /// The whole value is in base64url without padding, whatever it is.
+    Base64url,
+    /// The request is refused.
+    Refuse,
+}
+
+/// The type of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ClaimType {
+    /// Text.
+    String,
+    /// A number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A list.
+    Array,
+    /// An object.
+    Object,
 }
 
 /// What becomes of the token itself.

@@ -5,30 +5,34 @@
 //!    ([`NamePattern`]). A header that an earlier stage of the same module sets stays, because setting it already replaces
 //!    what the client sent.
 //! 2. With `token.forward: strip`, an Authorization header with the scheme Bearer is removed.
-//! 3. Only when the request is allowed and a principal is known, the headers of `inject` are set. A claim that is absent,
-//!    null or empty sets no header.
+//! 3. Only when the request is allowed, the headers of `inject` are set; those that say something of the caller only when a
+//!    principal is known. A value that is absent, null or empty sets no header.
 //!
-//! It refuses a request whose claim is too long for a header (`claim_too_large`), and one with a forged header whose name
-//! cannot be handed to the proxy for removal (`request_malformed`).
+//! It refuses a request whose value is too long for a header (`claim_too_large`), has another type or other characters than it may
+//! have (`claim_mismatch`) or is absent where one is required (`claim_missing`), and one with a forged header whose name cannot be
+//! handed to the proxy for removal (`request_malformed`).
 
+mod escaper;
+mod identity_template;
 mod injection;
 mod name_pattern;
 mod name_set;
 mod policy;
 mod rendering;
 
+pub use escaper::Unfit;
+pub use identity_template::{Facts, IdentityTemplate};
 pub use injection::Injection;
 pub use name_pattern::NamePattern;
 pub use name_set::NameSet;
 pub use policy::Policy;
-pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, TooLarge, Values, render};
+pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, Rendering, Values};
 
 use std::rc::Rc;
 
 use crate::config::auth_header::Forward;
 use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::{Edit, HeaderEdits};
-use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::stage::{Exchange, Needs, Stage, Surroundings, Verdict};
 use crate::time::UnixTime;
@@ -50,19 +54,34 @@ impl AuthHeader {
         Self { policy, standalone }
     }
 
-    /// The principal to tell the upstream of, unless the request is refused.
+    /// Whether the request goes on, so that the upstream may be told of something.
     ///
     /// A decision is not asked of a standalone stage: the principal itself is in filter state only when another module wrote
     /// it there, and a module that refuses never lets the request come this far.
-    fn identity<'a>(&self, exchange: &'a Exchange) -> Option<&'a Rc<Identity>> {
-        let allowed = exchange.is_allowed() || (self.standalone && exchange.decision.is_none());
-        exchange.identity.as_ref().filter(|_| allowed)
+    fn is_allowed(&self, exchange: &Exchange) -> bool {
+        exchange.is_allowed() || (self.standalone && exchange.decision.is_none())
+    }
+
+    /// The headers that tell the upstream of the caller and the request.
+    fn inject(&self, exchange: &mut Exchange) -> Result<(), Rejection> {
+        let identity = exchange.identity.clone();
+        let of_the_caller = match &identity {
+            Some(identity) => Some(match &identity.injected {
+                Some(ready) => ready.clone()?,
+                None => self.policy.injected(identity.principal().ok_or(Rejection::TokenMalformed)?)?,
+            }),
+            None => None,
+        };
+        let of_the_request = self.policy.injected_here(exchange, identity.as_deref())?;
+        of_the_caller.iter().for_each(|edits| exchange.edits.extend(edits));
+        of_the_request.into_iter().for_each(|edit| exchange.edits.push(edit));
+        Ok(())
     }
 }
 
 impl Stage for AuthHeader {
     fn needs(&self) -> Needs {
-        Needs { upstream_identity: self.standalone, ..Needs::default() }
+        Needs { upstream_identity: self.standalone, route_name: self.policy.needs_route_name(), ..Needs::default() }
     }
 
     fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
@@ -73,16 +92,11 @@ impl Stage for AuthHeader {
         if self.policy.forward() == Some(Forward::Strip) && exchange.request.headers().all(AUTHORIZATION).any(holds_bearer) {
             remove([AUTHORIZATION], &mut exchange.edits);
         }
-        let Some(identity) = self.identity(exchange).map(Rc::clone) else { return Verdict::Continue };
-        let injected = match &identity.injected {
-            Some(ready) => ready.clone(),
-            None => identity.principal().ok_or(Rejection::TokenMalformed).and_then(|caller| self.policy.injected(caller)),
-        };
-        match injected {
-            Ok(edits) => {
-                exchange.edits.extend(&edits);
-                Verdict::Continue
-            }
+        if !self.is_allowed(exchange) {
+            return Verdict::Continue;
+        }
+        match self.inject(exchange) {
+            Ok(()) => Verdict::Continue,
             Err(rejection) => refuse(exchange, rejection),
         }
     }

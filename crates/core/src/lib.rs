@@ -11,6 +11,7 @@
 //! | the seam between deciding and acting | [`stage`], [`edits`], [`time`] |
 //! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
+//! | text with values in it | [`template`] |
 //! | whether a credential is good | [`extractor`], [`jose`], [`keyring`], [`token_cache`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
 //! | the four stages | [`authn`], [`auth_header`], [`audit`], [`metrics`] |
@@ -34,6 +35,7 @@ pub mod recent;
 pub mod requirement;
 pub mod rules;
 pub mod stage;
+pub mod template;
 
 pub use portcullis_config as config;
 pub use portcullis_request::{

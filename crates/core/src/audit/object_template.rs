@@ -3,16 +3,11 @@
 use crate::config::ConfigError;
 use crate::config::document::key_in_path;
 use crate::matcher::PathParameters;
+use crate::template::{Piece, Template};
 
+/// A compiled `object`. Its values are the names of parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Literal(String),
-    Parameter(String),
-}
-
-/// A compiled `object`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectTemplate(Vec<Part>);
+pub struct ObjectTemplate(Template<String>);
 
 impl ObjectTemplate {
     /// Compile an `object` that stands at `path` in the document, beside a match whose every path gives these parameters.
@@ -24,43 +19,24 @@ impl ObjectTemplate {
         if text.is_empty() {
             return Err(malformed("is empty"));
         }
-        let mut parts = Vec::new();
-        for (index, piece) in text.split('{').enumerate() {
-            let literal = if index == 0 {
-                piece
-            } else {
-                let (expression, literal) = piece.split_once('}').ok_or_else(|| malformed("has a `{` without its `}`"))?;
-                let name = expression
-                    .strip_prefix("path.")
-                    .ok_or_else(|| malformed("has braces around something else than a parameter of the path"))?;
-                if !parameters.contains(&name) {
-                    return Err(unknown(name, parameters, path));
-                }
-                parts.push(Part::Parameter(name.to_owned()));
-                literal
-            };
-            if literal.contains('}') {
-                return Err(malformed("has a `}` without its `{`"));
-            }
-            if !literal.is_empty() {
-                parts.push(Part::Literal(literal.to_owned()));
-            }
-        }
-        Ok(Self(parts))
+        let parameter = |expression: &str| {
+            let name = expression
+                .strip_prefix("path.")
+                .ok_or_else(|| malformed("has braces around something else than a parameter of the path"))?;
+            if parameters.contains(&name) { Ok(name.to_owned()) } else { Err(unknown(name, parameters, path)) }
+        };
+        Template::parse(text, parameter, malformed).map(Self)
     }
 
     /// The object of a request whose path gave these parameters; `None` when one is missing, because the path can be read in
     /// too many ways.
     #[must_use]
-    pub fn render(&self, parameters: &PathParameters<'_>) -> Option<String> {
-        let mut object = String::new();
-        for part in &self.0 {
-            object.push_str(match part {
-                Part::Literal(text) => text,
-                Part::Parameter(name) => parameters.get(name)?,
-            });
-        }
-        Some(object)
+    pub fn render<'t>(&'t self, parameters: &PathParameters<'t>) -> Option<String> {
+        let text = |piece: &'t Piece<String>| match piece {
+            Piece::Literal(text) => Some(text.as_str()),
+            Piece::Value(name) => parameters.get(name),
+        };
+        self.0.pieces().iter().map(text).collect()
     }
 }
 
@@ -98,13 +74,5 @@ mod tests {
         }
         let error = ObjectTemplate::parse("{path.id}", &[], "object").unwrap_err();
         assert_eq!(error.hint.as_deref(), Some("the paths of its match have no parameter in common"));
-    }
-
-    #[test]
-    fn reads_literals_and_parameters() {
-        let template = ObjectTemplate::parse("order/{path.orderId}/{path.line}!", &["orderId", "line"], "object").unwrap();
-        let literal = |text: &str| Part::Literal(text.into());
-        let parameter = |name: &str| Part::Parameter(name.into());
-        assert_eq!(template.0, [literal("order/"), parameter("orderId"), literal("/"), parameter("line"), literal("!")]);
     }
 }

@@ -2,12 +2,21 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
+use super::escaper::Unfit;
+use super::identity_template::{Facts, IdentityTemplate};
 use super::name_pattern::NamePattern;
-use super::rendering::{TooLarge, Values, render};
+use super::name_set::NameSet;
+use super::rendering::{MAX_VALUE_BYTES, Rendering, Values};
 use crate::claim_set::Claim;
 use crate::config::ConfigError;
-use crate::config::auth_header::{Format, InjectConfig};
+use crate::config::auth_header::{ClaimType, InjectConfig, ValueEncoding};
+use crate::edits::Edit;
+use crate::matcher::{Matcher, Reading};
 use crate::principal::Principal;
+use crate::rejection::Rejection;
+use crate::request::Request;
 
 /// Where the value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,40 +25,45 @@ enum Source {
     Roles,
     Scopes,
     Claim(String),
+    Template(IdentityTemplate),
+    Constant(Rc<str>),
 }
 
-/// A header, the part of the principal that it carries, and how that becomes text.
+/// A header, the part of the principal or the request that it carries, and how that becomes text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injection {
     header: Rc<str>,
     name: NamePattern,
     source: Source,
-    format: Format,
+    rendering: Rendering,
+    claim_type: Option<ClaimType>,
+    is_required: bool,
+    matcher: Option<Matcher>,
 }
 
 impl Injection {
     /// The injection that an operator wrote.
     ///
     /// # Errors
-    /// When the header is no name or may not be set, or the claim is empty.
+    /// When the header is no name or may not be set, when there is not exactly one place that the value comes from or an option
+    /// has no effect for it, and for what is wrong with claim, template, value or match.
     pub fn compile(config: &InjectConfig, path: &str) -> Result<Self, ConfigError> {
         let name = NamePattern::exact(&config.header, &format!("{path}.header"))?;
-        let source = match config.claim.as_str() {
-            "subject" => Source::Subject,
-            "roles" => Source::Roles,
-            "scopes" => Source::Scopes,
-            claim if claim.trim().is_empty() => {
-                return Err(ConfigError::new(format!("{path}.claim"), "is empty").hint("name a claim of the token: sub"));
-            }
-            claim => Source::Claim(claim.to_owned()),
-        };
-        Ok(Self { header: config.header.to_ascii_lowercase().into(), name, source, format: config.format })
-    }
-
-    /// The header's name, lower-case.
-    #[must_use]
-    pub const fn header(&self) -> &Rc<str> {
-        &self.header
+        let matcher = config.r#match.as_ref().map(|config| Matcher::compile(config, &format!("{path}.match"))).transpose()?;
+        let source = source(config, matcher.as_ref(), path)?;
+        let max_bytes = config.max_bytes.unwrap_or(MAX_VALUE_BYTES);
+        if !(1..=MAX_VALUE_BYTES).contains(&max_bytes) {
+            return Err(ConfigError::new(format!("{path}.maxBytes"), format!("must be between 1 and {MAX_VALUE_BYTES}")));
+        }
+        Ok(Self {
+            header: config.header.to_ascii_lowercase().into(),
+            name,
+            source,
+            rendering: Rendering { format: config.format.unwrap_or_default(), encoding: config.encoding, max_bytes },
+            claim_type: config.claim_type,
+            is_required: config.required.unwrap_or(false),
+            matcher,
+        })
     }
 
     /// The header's name, in any disguise.
@@ -58,18 +72,164 @@ impl Injection {
         &self.name
     }
 
-    /// The header's values for a caller; none when the header is to be left out, as it is without any role or scope.
+    /// Whether it is the same for every request of a caller, and there is none without a caller.
+    #[must_use]
+    pub fn is_of_the_caller(&self) -> bool {
+        self.matcher.is_none()
+            && match &self.source {
+                Source::Template(template) => template.is_about_the_caller(),
+                Source::Constant(_) => false,
+                Source::Subject | Source::Roles | Source::Scopes | Source::Claim(_) => true,
+            }
+    }
+
+    /// Whether there is no value without a caller.
+    #[must_use]
+    pub fn needs_a_caller(&self) -> bool {
+        match &self.source {
+            Source::Template(template) => template.needs_a_caller(),
+            Source::Constant(_) => false,
+            Source::Subject | Source::Roles | Source::Scopes | Source::Claim(_) => true,
+        }
+    }
+
+    /// Whether the name of the proxy's route must be known.
+    #[must_use]
+    pub fn needs_route_name(&self) -> bool {
+        self.matcher.as_ref().is_some_and(Matcher::needs_route_name)
+    }
+
+    /// The name of a header that it takes its value from, although the gateway removes it.
+    pub(super) fn header_among(&self, owned: &NameSet) -> Option<&str> {
+        if let Source::Template(template) = &self.source { template.header_among(owned) } else { None }
+    }
+
+    /// Adds the header for a caller, whatever the request is.
     ///
     /// # Errors
-    /// [`TooLarge`] when the claim is too long for a header.
-    pub fn values<'a>(&self, principal: &'a Principal) -> Result<Values<'a>, TooLarge> {
-        let list = |names: &'a [String]| if names.is_empty() { None } else { Some(Claim::Texts(names)) };
-        let claim = match &self.source {
-            Source::Subject => principal.subject.as_deref().map(Claim::Text),
-            Source::Roles => list(&principal.roles),
-            Source::Scopes => list(&principal.scopes),
-            Source::Claim(path) => principal.claim(path),
+    /// The [`Rejection`] of a request whose caller has a value that cannot be passed on, or none where one is required.
+    pub(super) fn push_for(&self, principal: &Principal, edits: &mut Vec<Edit>) -> Result<(), Rejection> {
+        self.push(&Facts::of(principal), edits)
+    }
+
+    /// Adds the header for a request that may get it.
+    ///
+    /// # Errors
+    /// As [`push_for`](Self::push_for).
+    pub(super) fn push_for_request(
+        &self,
+        principal: Option<&Principal>,
+        request: &Request,
+        route_name: Option<&str>,
+        edits: &mut Vec<Edit>,
+    ) -> Result<(), Rejection> {
+        let parameters = match &self.matcher {
+            Some(matcher) => match matcher.matches(request, route_name, Reading::Broad) {
+                Some(parameters) => Some(parameters),
+                None => return Ok(()),
+            },
+            None => None,
         };
-        claim.map_or(Ok(Values::default()), |claim| render(claim, self.format))
+        if principal.is_none() && self.needs_a_caller() {
+            return Ok(());
+        }
+        self.push(&Facts { principal, request: Some(request), parameters: parameters.as_ref() }, edits)
+    }
+
+    fn push(&self, facts: &Facts<'_>, edits: &mut Vec<Edit>) -> Result<(), Rejection> {
+        let header = || Rc::clone(&self.header);
+        if let Source::Constant(text) = &self.source {
+            edits.push(Edit::Set(header(), Rc::clone(text)));
+            return Ok(());
+        }
+        let values = self.values(facts)?;
+        if values.is_empty() && self.is_required {
+            return Err(Rejection::ClaimMissing);
+        }
+        for (index, value) in values.into_iter().enumerate() {
+            let value = Rc::from(&*value);
+            edits.push(if index == 0 { Edit::Set(header(), value) } else { Edit::Append(header(), value) });
+        }
+        Ok(())
+    }
+
+    /// The header's values; none when the header is to be left out, as it is without any role or scope.
+    fn values<'a>(&'a self, facts: &Facts<'a>) -> Result<Values<'a>, Rejection> {
+        let unfit = |unfit| match unfit {
+            Unfit::TooLarge => Rejection::ClaimTooLarge,
+            Unfit::NotPlain => Rejection::ClaimMismatch,
+        };
+        let list = |names: &'a [String]| if names.is_empty() { None } else { Some(Claim::Texts(names)) };
+        let claim = match (&self.source, facts.principal) {
+            (Source::Template(template), _) => return template.render(facts, &self.rendering).map_err(unfit),
+            (Source::Constant(_), _) | (_, None) => None,
+            (Source::Subject, Some(principal)) => principal.subject.as_deref().map(Claim::Text),
+            (Source::Roles, Some(principal)) => list(&principal.roles),
+            (Source::Scopes, Some(principal)) => list(&principal.scopes),
+            (Source::Claim(path), Some(principal)) => principal.claim(path),
+        };
+        let Some(claim) = claim.filter(|claim| !claim.is_null()) else { return Ok(Values::default()) };
+        if self.claim_type.is_some_and(|wanted| wanted != type_of(claim)) {
+            return Err(Rejection::ClaimMismatch);
+        }
+        self.rendering.render(claim).map_err(unfit)
+    }
+}
+
+fn type_of(claim: Claim<'_>) -> ClaimType {
+    match claim {
+        Claim::Text(_) | Claim::Value(Value::String(_) | Value::Null) => ClaimType::String,
+        Claim::Texts(_) | Claim::Value(Value::Array(_)) => ClaimType::Array,
+        Claim::Value(Value::Number(_)) => ClaimType::Number,
+        Claim::Value(Value::Bool(_)) => ClaimType::Boolean,
+        Claim::Value(Value::Object(_)) => ClaimType::Object,
+    }
+}
+
+fn source(config: &InjectConfig, matcher: Option<&Matcher>, path: &str) -> Result<Source, ConfigError> {
+    let only_for_claims = [("format", config.format.is_some()), ("type", config.claim_type.is_some())];
+    let only_for_values = [
+        ("encoding", config.encoding != ValueEncoding::default()),
+        ("maxBytes", config.max_bytes.is_some()),
+        ("required", config.required.is_some()),
+    ];
+    let useless = |options: &[(&str, bool)], without: &str| match options.iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => {
+            Err(ConfigError::new(format!("{path}.{option}"), format!("has no effect {without}")).hint("remove it"))
+        }
+        None => Ok(()),
+    };
+    match (&config.claim, &config.template, &config.value) {
+        (Some(claim), None, None) => Ok(match claim.as_str() {
+            "subject" => Source::Subject,
+            "roles" => Source::Roles,
+            "scopes" => Source::Scopes,
+            claim if claim.trim().is_empty() => {
+                return Err(ConfigError::new(format!("{path}.claim"), "is empty").hint("name a claim of the token: sub"));
+            }
+            claim => Source::Claim(claim.to_owned()),
+        }),
+        (None, Some(template), None) => {
+            useless(&only_for_claims, "without `claim`")?;
+            let place = format!("{path}.template");
+            let template = IdentityTemplate::parse(template, matcher, &place)?;
+            if !template.literals().all(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'%')) {
+                return Err(ConfigError::new(place, "has a character around its values that no header holds")
+                    .hint("use visible ASCII without `%`"));
+            }
+            Ok(Source::Template(template))
+        }
+        (None, None, Some(text)) => {
+            useless(&only_for_claims, "without `claim`")?;
+            useless(&only_for_values, "beside `value`")?;
+            let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text;
+            if text.is_empty() || !is_plain || text.len() > MAX_VALUE_BYTES {
+                return Err(ConfigError::new(format!("{path}.value"), "is not the value of a header")
+                    .hint(format!("use visible ASCII, at most {MAX_VALUE_BYTES} bytes of it, without a space at either end")));
+            }
+            Ok(Source::Constant(text.as_str().into()))
+        }
+        _ => Err(ConfigError::new(path, "has not exactly one of `claim`, `template` and `value`")
+            .hint("a header's value comes from one place")),
     }
 }

@@ -5,18 +5,21 @@ use std::rc::Rc;
 use super::injection::Injection;
 use super::name_pattern::NamePattern;
 use super::name_set::NameSet;
-use super::rendering::TooLarge;
 use crate::config::auth_header::{AuthHeaderConfig, Forward};
 use crate::config::{ConfigError, Warning};
 use crate::edits::Edit;
-use crate::principal::Principal;
+use crate::principal::{Identity, Principal};
 use crate::rejection::Rejection;
+use crate::stage::Exchange;
 
 /// The policy of the stage auth-header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     owned: NameSet,
-    inject: Vec<Injection>,
+    /// The headers that are the same for every request of a caller.
+    of_the_caller: Vec<Injection>,
+    /// The others.
+    of_the_request: Vec<Injection>,
     forward: Option<Forward>,
 }
 
@@ -24,12 +27,10 @@ impl Policy {
     /// The policy for a configuration, whose own place in the document is the empty path.
     ///
     /// # Errors
-    /// When a name is no header name or may not be changed, a claim is empty, or two injections set the same header.
+    /// When a name is no header name or may not be changed, two injections set the same header, one takes its value from a header
+    /// that is removed, and for what is wrong with one by itself.
     pub fn compile(config: &AuthHeaderConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
-        let mut owned = Vec::with_capacity(config.strip.len());
-        for (index, pattern) in config.strip.iter().enumerate() {
-            owned.push(NamePattern::parse(pattern, &format!("strip[{index}]"))?);
-        }
+        let mut owned = patterns(&config.strip, "strip")?;
         let mut inject: Vec<Injection> = Vec::with_capacity(config.inject.len());
         for (index, entry) in config.inject.iter().enumerate() {
             let path = format!("inject[{index}]");
@@ -49,7 +50,16 @@ impl Policy {
             warnings.push(Warning::new("", "strips and injects nothing"));
         }
         owned.extend(inject.iter().map(|injection| injection.name().clone()));
-        Ok((Self { owned: NameSet::new(owned), inject, forward }, warnings))
+        let owned = NameSet::new(owned);
+        for (index, injection) in inject.iter().enumerate() {
+            if let Some(header) = injection.header_among(&owned) {
+                let problem = format!("takes its value from `{header}`, which is removed from every request");
+                return Err(ConfigError::new(format!("inject[{index}].template"), problem)
+                    .hint("a header that only the gateway may set tells nothing of a client"));
+            }
+        }
+        let (of_the_caller, of_the_request) = inject.into_iter().partition(Injection::is_of_the_caller);
+        Ok((Self { owned, of_the_caller, of_the_request, forward }, warnings))
     }
 
     /// Whether the upstream gets the token, when the operator says so here.
@@ -63,19 +73,39 @@ impl Policy {
         &self.owned
     }
 
-    /// The headers for a caller. The first value of each replaces what the client sent under its name.
+    /// Whether the name of the proxy's route must be known.
+    pub(super) fn needs_route_name(&self) -> bool {
+        self.of_the_request.iter().any(Injection::needs_route_name)
+    }
+
+    /// The headers for a caller, whatever the request is. The first value of each replaces what the client sent under its name.
     ///
     /// # Errors
-    /// [`Rejection::ClaimTooLarge`].
+    /// The [`Rejection`] of all of this caller's requests: a value cannot be passed on, or is absent where one is required.
     pub fn injected(&self, principal: &Principal) -> Result<Rc<[Edit]>, Rejection> {
-        let mut edits = Vec::with_capacity(self.inject.len());
-        for injection in &self.inject {
-            let values = injection.values(principal).map_err(|TooLarge| Rejection::ClaimTooLarge)?;
-            for (index, value) in values.into_iter().enumerate() {
-                let (header, value) = (Rc::clone(injection.header()), Rc::from(&*value));
-                edits.push(if index == 0 { Edit::Set(header, value) } else { Edit::Append(header, value) });
-            }
-        }
+        let mut edits = Vec::with_capacity(self.of_the_caller.len());
+        self.of_the_caller.iter().try_for_each(|injection| injection.push_for(principal, &mut edits))?;
         Ok(edits.into())
     }
+
+    /// The other headers, for one request.
+    ///
+    /// # Errors
+    /// The [`Rejection`] of this request.
+    pub(super) fn injected_here(&self, exchange: &Exchange, identity: Option<&Identity>) -> Result<Vec<Edit>, Rejection> {
+        let mut edits = Vec::new();
+        for injection in &self.of_the_request {
+            let principal = match identity.filter(|_| injection.needs_a_caller()) {
+                Some(identity) => Some(identity.principal().ok_or(Rejection::TokenMalformed)?),
+                None => None,
+            };
+            let route_name = exchange.route.name.as_deref();
+            injection.push_for_request(principal, &exchange.request, route_name, &mut edits)?;
+        }
+        Ok(edits)
+    }
+}
+
+fn patterns(texts: &[String], key: &str) -> Result<Vec<NamePattern>, ConfigError> {
+    texts.iter().enumerate().map(|(index, text)| NamePattern::parse(text, &format!("{key}[{index}]"))).collect()
 }

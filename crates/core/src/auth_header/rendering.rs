@@ -7,29 +7,22 @@
 //! | object | JSON | JSON | JSON |
 //! | absent, null, empty text | no header | no header | no header |
 //!
-//! An element that is itself a list or an object is written as JSON; an element that is null or empty is left out.
-//!
-//! Every byte outside 0x20..=0x7e, `%`, in an element of a csv list `,`, and a space at either end is percent-encoded from
-//! UTF-8 (RFC 3986 section 2.1). So no claim can end a header line, and two different claims never look alike to a service
-//! that trims (RFC 9110 section 5.5) or splits.
+//! An element that is itself a list or an object is written as JSON; an element that is null or empty is left out. What a header
+//! cannot hold is written as [`Escaper`] says.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::escaper::{Escaper, Unfit, whole};
 use crate::claim_set::Claim;
-use crate::config::auth_header::Format;
+use crate::config::auth_header::{Format, ValueEncoding};
 
 /// The most bytes that a header's values may have after encoding, all copies and the commas between them together.
 pub const MAX_VALUE_BYTES: usize = 8 * 1024;
 /// The most copies of a header that a list may become.
 pub const MAX_COPIES: usize = 100;
-
-/// The claim is too long for a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the claim is too long for a header")]
-pub struct TooLarge;
 
 /// The values of a header; hardly ever more than one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +31,14 @@ pub enum Values<'a> {
     One(Cow<'a, str>),
     /// Any number of them.
     Many(Vec<Cow<'a, str>>),
+}
+
+impl Values<'_> {
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        matches!(self, Self::Many(values) if values.is_empty())
+    }
 }
 
 impl Default for Values<'_> {
@@ -59,49 +60,112 @@ impl<'a> IntoIterator for Values<'a> {
     }
 }
 
-/// The values of the header that carries a claim; none when the header is to be left out.
-///
-/// # Errors
-/// [`TooLarge`] when the values are longer than [`MAX_VALUE_BYTES`], or more than [`MAX_COPIES`].
-pub fn render(claim: Claim<'_>, format: Format) -> Result<Values<'_>, TooLarge> {
-    let values = match (claim, format) {
-        (Claim::Text(""), _) | (Claim::Value(Value::Null), _) => Values::default(),
-        (Claim::Text(text), Format::Csv | Format::Repeat) => Values::One(encode(Cow::Borrowed(text))),
-        (Claim::Texts(texts), Format::Csv) => Values::One(join(texts.iter().map(|text| Cow::Borrowed(text.as_str())))),
-        (Claim::Value(Value::Array(elements)), Format::Csv) => Values::One(join(elements.iter().map(text))),
-        (Claim::Texts(texts), Format::Repeat) => {
-            Values::Many(texts.iter().map(|text| encode(Cow::Borrowed(text.as_str()))).collect())
-        }
-        (Claim::Value(Value::Array(elements)), Format::Repeat) => {
-            Values::Many(elements.iter().map(|element| encode(text(element))).collect())
-        }
-        (_, Format::Json) | (Claim::Value(_), _) => Values::One(encode(json(&claim))),
-    };
-    within_limits(values)
+/// How a value becomes text, and how long that may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rendering {
+    /// What becomes of lists and objects.
+    pub format: Format,
+    /// What becomes of bytes that a header cannot hold.
+    pub encoding: ValueEncoding,
+    /// The most bytes of all values together; at most [`MAX_VALUE_BYTES`].
+    pub max_bytes: usize,
 }
 
-fn within_limits(values: Values<'_>) -> Result<Values<'_>, TooLarge> {
-    let (bytes, copies) = match &values {
-        Values::One(value) if value.is_empty() => return Ok(Values::default()),
-        Values::One(value) => (value.len(), 1),
-        Values::Many(values) => {
-            let filled = values.iter().filter(|value| !value.is_empty());
-            (
-                filled.clone().fold(0, |sum: usize, value| sum.saturating_add(value.len()).saturating_add(1)).saturating_sub(1),
-                filled.count(),
-            )
-        }
-    };
-    if bytes > MAX_VALUE_BYTES || copies > MAX_COPIES {
-        return Err(TooLarge);
+impl Rendering {
+    /// In a format, with everything else as it is by default.
+    #[must_use]
+    pub const fn of(format: Format) -> Self {
+        Self { format, encoding: ValueEncoding::Percent, max_bytes: MAX_VALUE_BYTES }
     }
-    Ok(match values {
-        Values::Many(mut values) => {
-            values.retain(|value| !value.is_empty());
-            Values::Many(values)
+
+    /// The values of the header that carries a claim; none when the header is to be left out.
+    ///
+    /// # Errors
+    /// [`Unfit::TooLarge`] when the values are longer than the limit, or more than [`MAX_COPIES`]; [`Unfit::NotPlain`] when they
+    /// would have to be encoded and may not be.
+    pub fn render<'a>(&self, claim: Claim<'a>) -> Result<Values<'a>, Unfit> {
+        let texts = |texts: &'a [String]| texts.iter().map(|text| Cow::Borrowed(text.as_str()));
+        match (claim, self.format) {
+            (Claim::Text(""), _) | (Claim::Value(Value::Null), _) => Ok(Values::default()),
+            (Claim::Text(text), Format::Csv | Format::Repeat) => self.one(Cow::Borrowed(text)),
+            (Claim::Texts(list), Format::Csv) => self.join(texts(list)),
+            (Claim::Value(Value::Array(elements)), Format::Csv) => self.join(elements.iter().map(text)),
+            (Claim::Texts(list), Format::Repeat) => self.many(texts(list)),
+            (Claim::Value(Value::Array(elements)), Format::Repeat) => self.many(elements.iter().map(text)),
+            (_, Format::Json) | (Claim::Value(_), _) => self.one(json(&claim)),
         }
-        one => one,
-    })
+    }
+
+    /// The header's one value.
+    fn one<'a>(&self, text: Cow<'a, str>) -> Result<Values<'a>, Unfit> {
+        let value = self.encode(text)?;
+        if value.is_empty() {
+            return Ok(Values::default());
+        }
+        self.check(value.len(), 1)?;
+        Ok(Values::One(value))
+    }
+
+    fn join<'a, 'b>(&self, elements: impl Iterator<Item = Cow<'a, str>>) -> Result<Values<'b>, Unfit> {
+        self.finished(join(elements, self.encoding)?)
+    }
+
+    fn many<'a>(&self, elements: impl Iterator<Item = Cow<'a, str>>) -> Result<Values<'a>, Unfit> {
+        let filled = elements.filter(|element| !element.is_empty());
+        let values: Vec<_> = filled.map(|element| self.encode(element)).collect::<Result<_, _>>()?;
+        let bytes = values.iter().fold(0, |sum: usize, value| sum.saturating_add(value.len()).saturating_add(1));
+        self.check(bytes.saturating_sub(1), values.len())?;
+        Ok(Values::Many(values))
+    }
+
+    /// The header's one value, made of a text in which everything is escaped already.
+    pub(super) fn finished<'b>(&self, escaped: String) -> Result<Values<'b>, Unfit> {
+        if escaped.is_empty() {
+            return Ok(Values::default());
+        }
+        let value = whole(self.encoding, Cow::Owned(escaped));
+        self.check(value.len(), 1)?;
+        Ok(Values::One(value))
+    }
+
+    /// The text by itself; not copied where it may stand as it is.
+    fn encode<'a>(&self, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
+        let escaper = Escaper { encoding: self.encoding, separators: b"" };
+        if escaper.is_plain(&text) {
+            return Ok(whole(self.encoding, text));
+        }
+        let mut escaped = String::new();
+        escaper.push(&mut escaped, &text)?;
+        Ok(whole(self.encoding, Cow::Owned(escaped)))
+    }
+
+    const fn check(&self, bytes: usize, copies: usize) -> Result<(), Unfit> {
+        if bytes > self.max_bytes || copies > MAX_COPIES { Err(Unfit::TooLarge) } else { Ok(()) }
+    }
+}
+
+/// A claim as one text that no header has to hold. Of a list, an element's commas are percent-encoded.
+pub(super) fn plain_text(claim: Claim<'_>) -> Cow<'_, str> {
+    // With this encoding, whatever has to be is encoded later: nothing here can be refused.
+    let list = |elements: &mut dyn Iterator<Item = Cow<'_, str>>| join(elements, ValueEncoding::Base64).unwrap_or_default();
+    match claim {
+        Claim::Text(text) => Cow::Borrowed(text),
+        Claim::Texts(texts) => Cow::Owned(list(&mut texts.iter().map(|text| Cow::Borrowed(text.as_str())))),
+        Claim::Value(Value::Array(elements)) => Cow::Owned(list(&mut elements.iter().map(text))),
+        Claim::Value(value) => text(value),
+    }
+}
+
+fn join<'a>(elements: impl Iterator<Item = Cow<'a, str>>, encoding: ValueEncoding) -> Result<String, Unfit> {
+    let escaper = Escaper { encoding, separators: b"," };
+    let mut list = String::new();
+    for element in elements.filter(|element| !element.is_empty()) {
+        if !list.is_empty() {
+            list.push(',');
+        }
+        escaper.push(&mut list, &element)?;
+    }
+    Ok(list)
 }
 
 /// Not by `Display`, which brings two more writers of JSON into the module.
@@ -117,64 +181,13 @@ fn text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-fn join<'a, 'b>(elements: impl Iterator<Item = Cow<'a, str>>) -> Cow<'b, str> {
-    let mut list = String::new();
-    for element in elements.filter(|element| !element.is_empty()) {
-        if !list.is_empty() {
-            list.push(',');
-        }
-        push_encoded(&mut list, &element, true);
-    }
-    Cow::Owned(list)
-}
-
-/// The text by itself; not copied where it may stand as it is.
-fn encode(text: Cow<'_, str>) -> Cow<'_, str> {
-    if is_plain(&text, false) {
-        return text;
-    }
-    let mut encoded = String::new();
-    push_encoded(&mut encoded, &text, false);
-    Cow::Owned(encoded)
-}
-
-fn is_plain(text: &str, in_list: bool) -> bool {
-    let outer_space = text.starts_with(' ') || text.ends_with(' ');
-    !outer_space && text.bytes().all(|byte| is_plain_byte(byte, in_list))
-}
-
-/// Whether a byte may stand as it is, but for a space at either end.
-const fn is_plain_byte(byte: u8, in_list: bool) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'%' && (byte != b',' || !in_list)
-}
-
-fn push_encoded(encoded: &mut String, text: &str, in_list: bool) {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-    encoded.reserve(text.len());
-    if is_plain(text, in_list) {
-        encoded.push_str(text);
-        return;
-    }
-    let last = text.len().saturating_sub(1);
-    for (place, byte) in text.bytes().enumerate() {
-        if is_plain_byte(byte, in_list) && (byte != b' ' || (place != 0 && place != last)) {
-            encoded.push(char::from(byte));
-        } else {
-            let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied();
-            encoded.push('%');
-            encoded.extend(digit(byte >> 4));
-            encoded.extend(digit(byte & 0x0f));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn rendered(claim: &Value, format: Format) -> Result<Vec<String>, TooLarge> {
-        render(claim.into(), format).map(|values| values.into_iter().map(Cow::into_owned).collect())
+    fn rendered(claim: &Value, format: Format) -> Result<Vec<String>, Unfit> {
+        Rendering::of(format).render(claim.into()).map(|values| values.into_iter().map(Cow::into_owned).collect())
     }
 
     #[test]

@@ -3,10 +3,12 @@ use crate::config::Warning;
 use crate::config::auth_header::AuthHeaderConfig;
 use crate::decision::{PUBLIC, TOKEN_VALID};
 use crate::headers::Headers;
-use crate::principal::{Method, Principal};
+use crate::principal::{Identity, Method, Principal};
 use crate::request::Request;
 use crate::stage::Alone;
 use serde_json::{Value, json};
+
+mod injecting;
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
@@ -269,7 +271,7 @@ fn refuses_bad_configuration() {
         let config: AuthHeaderConfig = serde_json::from_value(config).unwrap();
         assert_eq!(Policy::compile(&config).unwrap_err().to_string(), expected);
     }
-    for unknown in [json!({"stripp": []}), json!({"token": {"forward": "replace"}}), json!({"inject": [{"header": "x"}]})] {
+    for unknown in [json!({"stripp": []}), json!({"token": {"forward": "replace"}}), json!({"inject": [{"claim": "x"}]})] {
         assert!(serde_json::from_value::<AuthHeaderConfig>(unknown).is_err());
     }
 }

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use crate::auth_header::{NamePattern, TooLarge, render};
+use crate::auth_header::{NamePattern, Rendering, Unfit};
 use crate::claim_set::ClaimSet;
 use crate::config::ConfigError;
 use crate::config::auth_header::Format;
@@ -57,7 +57,7 @@ impl Outputs {
     }
 
     /// The headers for a verified token and its claims; a claim that the token does not have gives none.
-    pub fn edits(&self, token: &[u8], claims: &ClaimSet) -> Result<Rc<[Edit]>, TooLarge> {
+    pub fn edits(&self, token: &[u8], claims: &ClaimSet) -> Result<Rc<[Edit]>, Unfit> {
         let mut edits = Vec::with_capacity(self.claims.len().saturating_add(self.payload.iter().len()));
         if let Some(output) = &self.payload
             && let Some(payload) = token.split(|byte| *byte == b'.').nth(1)
@@ -67,7 +67,7 @@ impl Outputs {
         }
         for output in &self.claims {
             let Some(claim) = claims.at(&output.what) else { continue };
-            let values = render(claim, Format::Csv)?.into_iter();
+            let values = Rendering::of(Format::Csv).render(claim)?.into_iter();
             edits.extend(values.map(|value| Edit::Set(Rc::clone(&output.header), Rc::from(&*value))));
         }
         Ok(edits.into())

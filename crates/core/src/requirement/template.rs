@@ -9,10 +9,11 @@ use super::Facts;
 use crate::config::document::key_in_path;
 use crate::config::{ConfigError, suggestion};
 use crate::request::is_token_byte;
+use crate::template::{self, Piece};
 
+/// A value of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Literal(String),
+enum RequestValue {
     Parameter(String),
     Header(String),
     Host,
@@ -21,7 +22,7 @@ enum Part {
 
 /// A compiled text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template(Vec<Part>);
+pub(super) struct Template(template::Template<RequestValue>);
 
 impl Template {
     /// Compile a text that stands at `path` in the document, beside a match whose every path gives these parameters.
@@ -29,50 +30,35 @@ impl Template {
     /// # Errors
     /// When a brace opens or closes no value, or a value is none that a request has.
     pub fn parse(text: &str, parameters: &[&str], path: &str) -> Result<Self, ConfigError> {
-        let mut parts = Vec::new();
-        for (index, piece) in text.split('{').enumerate() {
-            let (value, literal) = match piece.split_once('}') {
-                _ if index == 0 => (None, piece),
-                Some((name, literal)) => (Some(Part::value_named(name, parameters, path)?), literal),
-                None => return Err(malformed("has a `{` without its `}`", path)),
-            };
-            if literal.contains('}') {
-                return Err(malformed("has a `}` without its `{`", path));
-            }
-            parts.extend(value);
-            if !literal.is_empty() {
-                parts.push(Part::Literal(literal.to_owned()));
-            }
-        }
-        Ok(Self(parts))
+        let value = |name: &str| RequestValue::named(name, parameters, path);
+        template::Template::parse(text, value, |problem| malformed(problem, path)).map(Self)
     }
 
     /// The text, when no value of a request is in it.
     pub fn constant(&self) -> Option<&str> {
-        match self.0.as_slice() {
-            [] => Some(""),
-            [Part::Literal(text)] => Some(text),
-            _ => None,
-        }
+        self.0.constant()
     }
 
     /// Whether the request decides how the text ends.
     pub fn ends_with_a_value(&self) -> bool {
-        !matches!(self.0.last(), None | Some(Part::Literal(_)))
+        matches!(self.0.pieces().last(), Some(Piece::Value(_)))
     }
 
     /// The text for a request.
     pub fn render<'a>(&'a self, facts: &Facts<'a>) -> Option<Cow<'a, str>> {
-        if let [part] = self.0.as_slice() {
-            return part.value(facts);
+        let text = |piece: &'a Piece<RequestValue>| match piece {
+            Piece::Literal(text) => Some(Cow::Borrowed(text.as_str())),
+            Piece::Value(value) => value.of(facts),
+        };
+        if let [piece] = self.0.pieces() {
+            return text(piece);
         }
-        self.0.iter().map(|part| part.value(facts)).collect::<Option<String>>().map(Cow::Owned)
+        self.0.pieces().iter().map(text).collect::<Option<String>>().map(Cow::Owned)
     }
 }
 
-impl Part {
-    /// The value of a request that has this name.
-    fn value_named(name: &str, parameters: &[&str], path: &str) -> Result<Self, ConfigError> {
+impl RequestValue {
+    fn named(name: &str, parameters: &[&str], path: &str) -> Result<Self, ConfigError> {
         match (name, name.split_once('.')) {
             ("host", _) => Ok(Self::Host),
             ("method", _) => Ok(Self::Method),
@@ -85,9 +71,8 @@ impl Part {
         }
     }
 
-    fn value<'a>(&'a self, facts: &Facts<'a>) -> Option<Cow<'a, str>> {
+    fn of<'a>(&'a self, facts: &Facts<'a>) -> Option<Cow<'a, str>> {
         let value = match self {
-            Self::Literal(text) => Cow::Borrowed(text.as_str()),
             Self::Parameter(name) => Cow::Owned(facts.parameter(name)?),
             Self::Header(name) => Cow::Borrowed(str::from_utf8(facts.request.headers().single(name).ok()??).ok()?),
             Self::Host => Cow::Borrowed(facts.request.host()?),
