@@ -114,6 +114,6 @@ pub struct TokenConfig {
 pub enum Forward {
     /// It does, whatever `forwardOriginalToken` says.
     Keep,
-    /// It does not: an Authorization header with the scheme Bearer is removed from every request.
+    /// It does not: an Authorization header with the scheme Bearer or DPoP is removed from every request, and with it the header DPoP.
     Strip,
 }

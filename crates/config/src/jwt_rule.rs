@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::duration::DurationText;
 use crate::secret::SecretConfig;
+use crate::sender::{ClientCertificateConfig, DpopConfig};
 
 /// An issuer: whose tokens, proven by which keys, found where, passed on how.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -49,7 +50,7 @@ pub struct JwtRuleConfig {
     pub refresh: Option<DurationText>,
     /// How long a fetch may take; default 5s.
     pub timeout: Option<DurationText>,
-    /// The headers that may hold the token; default: Authorization with the prefix `Bearer `.
+    /// The headers that may hold the token; default: Authorization with the prefix `Bearer ` or `DPoP `.
     pub from_headers: Option<Vec<FromHeaderConfig>>,
     /// The query parameters that may hold the token.
     pub from_params: Option<Vec<String>>,
@@ -71,6 +72,12 @@ pub struct JwtRuleConfig {
     pub max_lifetime: Option<DurationText>,
     /// The `typ` that the token must have.
     pub require_type: Option<String>,
+    /// How the key that a token is bound to is proven (DPoP, RFC 9449). Given, challenges name DPoP; tokens that
+    /// are bound to a key are checked in any case.
+    pub dpop: Option<DpopConfig>,
+    /// Where the certificate is found that a token is bound to (RFC 8705).
+    #[serde(default)]
+    pub client_certificate: ClientCertificateConfig,
     /// Where the principal's fields are found.
     #[serde(default)]
     pub claims: ClaimsConfig,

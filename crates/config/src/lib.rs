@@ -26,6 +26,7 @@ pub mod rule;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod secret;
+pub mod sender;
 pub mod suggestion;
 
 pub use error::{ConfigError, Warning};

@@ -21,6 +21,9 @@ pub struct RequireConfig {
     pub roles: Option<Vec<String>>,
     /// What the caller's claims must be, all of it.
     pub claims: Option<Vec<ClaimConfig>>,
+    /// Whether the token has to be bound to a key or a certificate of whoever sends it; default false.
+    #[serde(default)]
+    pub sender_constrained: bool,
     /// One of these holds as well; each is written as `require` itself.
     pub any_of: Option<Vec<RequireConfig>>,
     /// All of these hold as well; each is written as `require` itself. Members that name issuers which have none in common are about several callers: the request

@@ -25,11 +25,24 @@ pub struct Refusal {
     pub scopes: Vec<String>,
     /// The answer that the rule gives in place of the usual one.
     pub denial: Option<Rc<Denial>>,
+    /// What the challenge says of proofs of possession; absent where nobody has spoken of them.
+    pub dpop: Option<DpopChallenge>,
+}
+
+/// A challenge to send a token that is bound to a key, with a proof (RFC 9449 section 7.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DpopChallenge {
+    /// The algorithms of proofs, with spaces between them.
+    pub algorithms: Rc<str>,
+    /// The nonce that the next proof has to hold.
+    pub nonce: Option<String>,
+    /// Whether other tokens are of no use.
+    pub is_sole: bool,
 }
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
-        Self { rejection, realm: None, scopes: Vec::new(), denial: None }
+        Self { rejection, realm: None, scopes: Vec::new(), denial: None, dpop: None }
     }
 }
 
@@ -75,6 +88,9 @@ impl Refusal {
         if let Some(challenge) = self.challenge(status) {
             headers.push(("www-authenticate", challenge));
         }
+        if let Some(nonce) = self.dpop.as_ref().and_then(|dpop| dpop.nonce.clone()).filter(|_| status == usual) {
+            headers.push(("dpop-nonce", nonce));
+        }
         if status == 503 {
             headers.push(("retry-after", RETRY_AFTER_SECONDS.to_owned()));
         }
@@ -95,7 +111,7 @@ impl Refusal {
         serde_json::to_vec(&problem).unwrap_or_default()
     }
 
-    /// The `WWW-Authenticate` value (RFC 6750 section 3); none for answers that other credentials would not change, and none
+    /// The `WWW-Authenticate` value (RFC 6750 section 3, RFC 9449 section 7.1); none for answers that other credentials would not change, and none
     /// beside another status than the usual one, but for 401, which has to have one (RFC 9110 section 15.5.2).
     fn challenge(&self, status: u16) -> Option<String> {
         let error = match self.rejection {
@@ -108,6 +124,10 @@ impl Refusal {
             Rejection::TokenMissing => None,
             Rejection::AccessDenied | Rejection::RuleUnknown | Rejection::ClaimTooLarge | Rejection::RequestMalformed => {
                 return None;
+            }
+            Rejection::DpopNonceRequired => Some("use_dpop_nonce"),
+            Rejection::DpopProofMissing | Rejection::DpopProofInvalid | Rejection::DpopProofReplayed => {
+                Some("invalid_dpop_proof")
             }
             rejection => match rejection.status() {
                 400 => Some("invalid_request"),
@@ -127,8 +147,26 @@ impl Refusal {
         if error == Some("insufficient_scope") && !self.scopes.is_empty() {
             parameters.push(format!("scope=\"{}\"", self.scopes.join(" ")));
         }
-        Some(if parameters.is_empty() { "Bearer".to_owned() } else { format!("Bearer {}", parameters.join(", ")) })
+        Some(match &self.dpop {
+            None => scheme("Bearer", &parameters),
+            Some(dpop) if dpop.is_sole => {
+                parameters.push(dpop.parameter());
+                scheme("DPoP", &parameters)
+            }
+            Some(dpop) => format!("{}, {}", scheme("Bearer", &parameters), scheme("DPoP", &[dpop.parameter()])),
+        })
     }
+}
+
+impl DpopChallenge {
+    fn parameter(&self) -> String {
+        format!("algs=\"{}\"", self.algorithms)
+    }
+}
+
+/// One challenge.
+fn scheme(name: &str, parameters: &[String]) -> String {
+    if parameters.is_empty() { name.to_owned() } else { format!("{name} {}", parameters.join(", ")) }
 }
 
 /// The phrase of a status (RFC 9110 section 15).
@@ -182,6 +220,32 @@ mod tests {
         assert!(challenge_of(Rejection::CredentialsMultiple).unwrap().contains("error=\"invalid_request\""));
         assert_eq!(challenge_of(Rejection::AccessDenied), None);
         assert_eq!(challenge_of(Rejection::KeysUnavailable), None);
+    }
+
+    #[test]
+    fn challenges_as_rfc_9449_says() {
+        let challenge = |rejection: Rejection, nonce: Option<&str>, is_sole| {
+            let dpop = DpopChallenge { algorithms: "ES256 PS256".into(), nonce: nonce.map(str::to_owned), is_sole };
+            let headers = Refusal { dpop: Some(dpop), ..rejection.into() }.to_reply(None).headers;
+            let header = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
+            (header("www-authenticate").unwrap_or_default(), header("dpop-nonce"))
+        };
+        assert_eq!(challenge(Rejection::TokenMissing, None, false), ("Bearer, DPoP algs=\"ES256 PS256\"".to_owned(), None));
+        assert_eq!(challenge(Rejection::TokenMissing, None, true), ("DPoP algs=\"ES256 PS256\"".to_owned(), None));
+        for (rejection, error) in [
+            (Rejection::DpopProofMissing, "invalid_dpop_proof"),
+            (Rejection::DpopProofInvalid, "invalid_dpop_proof"),
+            (Rejection::DpopProofReplayed, "invalid_dpop_proof"),
+            (Rejection::DpopNonceRequired, "use_dpop_nonce"),
+            (Rejection::TokenBindingMismatch, "invalid_token"),
+            (Rejection::TokenNotBound, "invalid_token"),
+        ] {
+            let (value, nonce) = challenge(rejection, Some("n"), true);
+            assert!(value.starts_with(&format!("DPoP error=\"{error}\", ")), "{value}");
+            assert!(value.ends_with(", algs=\"ES256 PS256\""), "{value}");
+            assert_eq!(nonce.as_deref(), Some("n"));
+        }
+        assert_eq!(challenge(Rejection::DpopReplayUnknown, None, true), (String::new(), None));
     }
 
     #[test]

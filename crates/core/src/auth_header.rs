@@ -4,7 +4,7 @@
 //! 1. Each received header that a `strip` pattern or an `inject` header names is removed, in every disguise of its name
 //!    ([`NamePattern`]). A header that an earlier stage of the same module sets stays, because setting it already replaces
 //!    what the client sent.
-//! 2. With `token.forward: strip`, an Authorization header with the scheme Bearer is removed.
+//! 2. With `token.forward: strip`, an Authorization header with the scheme Bearer or DPoP is removed, and with it the header DPoP.
 //! 3. Only when the request is allowed, the headers of `inject` are set; those that say something of the caller only when a
 //!    principal is known. A value that is absent, null or empty sets no header.
 //!
@@ -34,6 +34,7 @@ use crate::config::auth_header::Forward;
 use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::{Edit, HeaderEdits};
 use crate::rejection::Rejection;
+use crate::sender::proof;
 use crate::stage::{Exchange, Needs, Stage, Surroundings, Verdict};
 use crate::time::UnixTime;
 
@@ -89,8 +90,11 @@ impl Stage for AuthHeader {
             return refuse(exchange, Rejection::RequestMalformed);
         };
         remove(forged, &mut exchange.edits);
-        if self.policy.forward() == Some(Forward::Strip) && exchange.request.headers().all(AUTHORIZATION).any(holds_bearer) {
+        if self.policy.forward() == Some(Forward::Strip) && exchange.request.headers().all(AUTHORIZATION).any(holds_token) {
             remove([AUTHORIZATION], &mut exchange.edits);
+            if proof::is_brought(exchange.request.headers()) {
+                remove([proof::DPOP], &mut exchange.edits);
+            }
         }
         if !self.is_allowed(exchange) {
             return Verdict::Continue;
@@ -113,12 +117,12 @@ fn remove<T: AsRef<str> + Into<Rc<str>>>(names: impl IntoIterator<Item = T>, edi
     }
 }
 
-/// Whether credentials of the scheme Bearer stand in an Authorization value, alone or in a list (RFC 9110 section 11.4: the
+/// Whether credentials of the scheme Bearer or DPoP stand in an Authorization value, alone or in a list (RFC 9110 section 11.4: the
 /// scheme has no case).
-fn holds_bearer(value: &[u8]) -> bool {
+fn holds_token(value: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|credentials| {
         let scheme = credentials.trim_ascii_start().split(|byte| byte.is_ascii_whitespace()).next();
-        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
+        scheme.is_some_and(|scheme| [&b"bearer"[..], b"dpop"].iter().any(|token| scheme.eq_ignore_ascii_case(token)))
     })
 }
 

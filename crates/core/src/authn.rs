@@ -8,9 +8,10 @@
 //!    refused.
 //! 4. It is verified, unless it was before: well formed, from an issuer known here that takes tokens from this place, signed by
 //!    one of its keys, valid now. Where keys are still to come, the request waits. Of several credentials each must be valid.
-//! 5. The rules' requirements are checked. Of several callers the first, by the rule, is the principal.
-//! 6. What a rule in shadow says is decided in the same way, and reported in place of the decision to let the request pass.
-//! 7. The tokens are removed from what goes to the upstream, unless they are to be forwarded.
+//! 5. Where it is bound to a key or a certificate, whoever sends it must hold that ([`sender`](crate::sender)).
+//! 6. The rules' requirements are checked. Of several callers the first, by the rule, is the principal.
+//! 7. What a rule in shadow says is decided in the same way, and reported in place of the decision to let the request pass.
+//! 8. The tokens are removed from what goes to the upstream, unless they are to be forwarded.
 //!
 //! A credential that is sent where one is optional must be valid all the same.
 
@@ -21,6 +22,7 @@ mod key_reports;
 mod key_source;
 mod outputs;
 mod policy;
+mod possession;
 mod preflight;
 mod tenants;
 
@@ -31,6 +33,7 @@ pub use examination::{Doubt, Entry, Examination};
 pub use key_reports::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
 pub use key_source::{Destination, destinations};
 pub use policy::Policy;
+use possession::{Possession, Unproven};
 
 use crate::answer::Refusal;
 use crate::auth_header;
@@ -42,6 +45,7 @@ use crate::jose::Signatures;
 use crate::keyring::Keyring;
 use crate::rejection::Rejection;
 use crate::rules::{Refused, Rule, Selected, Selection};
+use crate::sender::proof;
 use crate::stage::{Due, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Surroundings, Verdict};
 use crate::time::UnixTime;
 
@@ -96,8 +100,15 @@ impl<'a> Outcome<'a> {
             realm: policy.realm.clone(),
             scopes: if rejection == Rejection::ScopeMissing { rule.requirement().scopes().to_vec() } else { Vec::new() },
             denial: rule.denial().cloned(),
+            dpop: policy.dpop.clone(),
         };
         Self { decision: Decision::refuse(Rc::clone(rule.name()), rejection, None), refusal: Some(refusal), callers: None }
+    }
+
+    fn unproven(policy: &Policy, rule: &Rule, unproven: Unproven, now: UnixTime) -> Self {
+        let outcome = Self::refuse(policy, rule, unproven.rejection);
+        let challenge = unproven.challenge(policy, now);
+        Self { refusal: outcome.refusal.map(|refusal| Refusal { dpop: challenge.or(refusal.dpop), ..refusal }), ..outcome }
     }
 
     fn with(mut self, callers: Present<'a>) -> Self {
@@ -128,7 +139,12 @@ impl Authn {
     }
 
     /// Decide about a request; the number of a fetch when its outcome is needed first.
-    fn decide<'a>(&mut self, policy: &'a Policy, exchange: &'a Exchange, now: UnixTime) -> Result<Outcome<'a>, FetchId> {
+    fn decide<'a>(
+        &mut self,
+        policy: &'a Policy,
+        exchange: &'a Exchange,
+        possession: &mut Possession<'_>,
+    ) -> Result<Outcome<'a>, FetchId> {
         let Selection { enforced, shadow, is_ambiguous } = match policy.rules.select(&exchange.request, &exchange.route) {
             Ok(selection) => selection,
             Err(rejection) => {
@@ -141,9 +157,9 @@ impl Authn {
         if policy.bypass_cors_preflight && !is_ambiguous && !is_closed && preflight::is_preflight(&exchange.request) {
             return Ok(Outcome::allow(rule, CORS_PREFLIGHT));
         }
-        let outcome = self.judge(policy, &enforced, exchange, now)?;
+        let outcome = self.judge(policy, &enforced, exchange, possession)?;
         let Some(rule) = shadow.filter(|_| outcome.refusal.is_none()) else { return Ok(outcome) };
-        let reported = self.judge(policy, &Selected::only(rule), exchange, now)?;
+        let reported = self.judge(policy, &Selected::only(rule), exchange, possession)?;
         Ok(Outcome { decision: reported.decision.in_shadow(), refusal: None, callers: outcome.callers.or(reported.callers) })
     }
 
@@ -153,7 +169,7 @@ impl Authn {
         policy: &'a Policy,
         selected: &Selected<'_>,
         exchange: &'a Exchange,
-        now: UnixTime,
+        possession: &mut Possession<'_>,
     ) -> Result<Outcome<'a>, FetchId> {
         let rule = selected.decisive();
         match selected.access() {
@@ -168,7 +184,7 @@ impl Authn {
             Ok(None) => return Ok(Outcome::refuse(policy, rule, Rejection::TokenMissing)),
             Err(rejection) => return Ok(Outcome::refuse(policy, rule, rejection)),
         };
-        let mut identify = |found: Found<'a>| self.callers.identify(policy, found, now).map(|caller| (caller, found));
+        let mut identify = |found: Found<'a>| self.callers.identify(policy, found, possession.now).map(|caller| (caller, found));
         let present = identify(credentials.first).and_then(|principal| {
             let others = credentials.others.into_iter().map(identify).collect::<Result<_, _>>()?;
             Ok(Present { principal, others })
@@ -178,6 +194,9 @@ impl Authn {
             Err(Obstacle::KeysPending(fetch)) => return Err(fetch),
             Err(Obstacle::Refused(rejection)) => return Ok(Outcome::refuse(policy, rule, rejection)),
         };
+        if let Err(unproven) = possession.check(policy, &callers, &exchange.request, &self.callers.signatures) {
+            return Ok(Outcome::unproven(policy, rule, unproven, possession.now));
+        }
         Ok(match callers.check(selected, exchange) {
             Ok(()) => Outcome::allow(rule, TOKEN_VALID).with(callers),
             Err(failed) => Outcome::refuse(policy, failed.rule, failed.rejection).with(callers),
@@ -201,7 +220,7 @@ impl Stage for Authn {
         Needs { route_name: rules.needs_route_name(), route_rule: *route_rules, ..Needs::default() }
     }
 
-    fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
+    fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime, around: &mut dyn Surroundings) -> Verdict {
         let policy = Rc::clone(&self.policy);
         let Some(forged) = policy.owned.received(exchange.request.headers()) else {
             exchange.decision = Some(Decision::refuse(DEFAULT_RULE.into(), Rejection::RequestMalformed, None));
@@ -209,13 +228,17 @@ impl Stage for Authn {
         };
         let mut edits = HeaderEdits::default();
         forged.into_iter().for_each(|name| edits.remove(name));
-        let Outcome { decision, refusal, callers } = match self.decide(&policy, exchange, now) {
+        let Outcome { decision, refusal, callers } = match self.decide(&policy, exchange, &mut Possession::new(around, now)) {
             Ok(outcome) => outcome,
             Err(fetch) => return Verdict::Wait(fetch),
         };
         let identity = callers.map(|callers| {
-            let consumed = callers.iter().filter(|(caller, _)| !policy.forwards(caller.issuer)).map(|(_, found)| found.source);
-            extractor::remove(consumed, exchange.request.headers(), &mut edits);
+            let consumed = || callers.iter().filter(|(caller, _)| !policy.forwards(caller.issuer));
+            extractor::remove(consumed().map(|(_, found)| found.source), exchange.request.headers(), &mut edits);
+            // A proof is of no use without its token.
+            if consumed().any(|(caller, _)| caller.confirmation.is_some()) && proof::is_brought(exchange.request.headers()) {
+                edits.remove(proof::DPOP);
+            }
             if refusal.is_none() {
                 set_outputs(&policy, &callers, &mut edits);
             }

@@ -12,7 +12,7 @@
 //! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
 //! | text with values in it | [`template`] |
-//! | whether a credential is good | [`extractor`], [`jose`], [`keyring`], [`token_cache`] |
+//! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`keyring`], [`token_cache`], [`sender`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
 //! | the four stages | [`authn`], [`auth_header`], [`audit`], [`metrics`] |
 //! | from what the operator wrote to stages | [`config`], [`platform`], [`module`] |
@@ -34,6 +34,7 @@ pub mod publication;
 pub mod recent;
 pub mod requirement;
 pub mod rules;
+pub mod sender;
 pub mod stage;
 pub mod template;
 

@@ -1,4 +1,5 @@
-//! What a caller must have beside a valid credential: issuer, audience, scopes, roles, claims, checked in this order.
+//! What a caller must have beside a valid credential: issuer, a token that is bound to its sender, audience, scopes, roles, claims,
+//! checked in this order.
 //!
 //! `allOf` and `anyOf` combine requirements. They are resolved when compiling into alternatives, each of which asks for one
 //! caller or, where members name issuers that have none in common, for several at once. A member that names no issuers is

@@ -57,6 +57,10 @@ pub struct Found<'a> {
 pub fn find<'a>(headers: &'a Headers, sources: &'a [Source], most: usize) -> Result<Option<Credentials<'a>>, Rejection> {
     let mut credentials: Option<Credentials<'a>> = None;
     for (index, source) in sources.iter().enumerate() {
+        // A header has one credential, or was refused.
+        if credentials.as_ref().is_some_and(|known| known.first.source.is_same_header(source)) {
+            continue;
+        }
         let earlier = sources.get(..index).unwrap_or_default();
         if earlier.contains(source) {
             continue;
@@ -96,6 +100,10 @@ pub fn remove<'a>(sources: impl Iterator<Item = &'a Source>, headers: &Headers, 
 }
 
 impl Source {
+    fn is_same_header(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Header { name, .. }, Self::Header { name: other, .. }) if name == other)
+    }
+
     /// Whether a request can have only one credential for both.
     #[must_use]
     pub fn is_same_place(&self, other: &Self) -> bool {

@@ -39,6 +39,21 @@ pub enum Rejection {
     KeyUnknown,
     /// The signature does not verify.
     SignatureInvalid,
+    /// The token is bound to a key or a certificate, and the request does not come from whoever holds that; or to something that is not known
+    /// here.
+    TokenBindingMismatch,
+    /// The token is not bound to a key or a certificate, and has to be.
+    TokenNotBound,
+    /// The token is bound to a key, and there is no proof that the sender holds it (RFC 9449).
+    DpopProofMissing,
+    /// The proof is malformed, or for another request, token, key or time.
+    DpopProofInvalid,
+    /// The proof was used before.
+    DpopProofReplayed,
+    /// The proof does not hold a nonce that this gateway gave out a short while ago.
+    DpopNonceRequired,
+    /// Whether the proof was used before cannot be told: what is remembered is full, or the proxy's shared data cannot be used.
+    DpopReplayUnknown,
     /// The token does not have a claim that is asked for.
     ClaimMissing,
     /// A claim of the token is not what is asked for.
@@ -65,7 +80,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 34] = [
         Self::TokenMissing,
         Self::AuthorizationMalformed,
         Self::CredentialsMultiple,
@@ -82,6 +97,13 @@ impl Rejection {
         Self::AlgorithmNotAllowed,
         Self::KeyUnknown,
         Self::SignatureInvalid,
+        Self::TokenBindingMismatch,
+        Self::TokenNotBound,
+        Self::DpopProofMissing,
+        Self::DpopProofInvalid,
+        Self::DpopProofReplayed,
+        Self::DpopNonceRequired,
+        Self::DpopReplayUnknown,
         Self::ClaimMissing,
         Self::ClaimMismatch,
         Self::RoleMissing,
@@ -115,6 +137,13 @@ impl Rejection {
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::KeyUnknown => "key_unknown",
             Self::SignatureInvalid => "signature_invalid",
+            Self::TokenBindingMismatch => "token_binding_mismatch",
+            Self::TokenNotBound => "token_not_bound",
+            Self::DpopProofMissing => "dpop_proof_missing",
+            Self::DpopProofInvalid => "dpop_proof_invalid",
+            Self::DpopProofReplayed => "dpop_proof_replayed",
+            Self::DpopNonceRequired => "dpop_nonce_required",
+            Self::DpopReplayUnknown => "dpop_replay_unknown",
             Self::ClaimMissing => "claim_missing",
             Self::ClaimMismatch => "claim_mismatch",
             Self::RoleMissing => "role_missing",
@@ -146,7 +175,13 @@ impl Rejection {
             | Self::AudienceMismatch
             | Self::AlgorithmNotAllowed
             | Self::KeyUnknown
-            | Self::SignatureInvalid => 401,
+            | Self::SignatureInvalid
+            | Self::TokenBindingMismatch
+            | Self::TokenNotBound
+            | Self::DpopProofMissing
+            | Self::DpopProofInvalid
+            | Self::DpopProofReplayed
+            | Self::DpopNonceRequired => 401,
             Self::ClaimMissing
             | Self::ClaimMismatch
             | Self::RoleMissing
@@ -155,7 +190,7 @@ impl Rejection {
             | Self::RuleUnknown
             | Self::ClaimTooLarge => 403,
             Self::HostError | Self::PolicyMissing => 500,
-            Self::KeysUnavailable => 503,
+            Self::KeysUnavailable | Self::DpopReplayUnknown => 503,
         }
     }
 
@@ -179,6 +214,13 @@ impl Rejection {
             Self::AlgorithmNotAllowed => "The signature algorithm of the access token is not allowed.",
             Self::KeyUnknown => "The access token was signed with a key that is not known here.",
             Self::SignatureInvalid => "The signature of the access token is invalid.",
+            Self::TokenBindingMismatch => "The access token is bound to another sender than that of the request.",
+            Self::TokenNotBound => "The access token is not bound to its sender, which this resource needs.",
+            Self::DpopProofMissing => "The request has no DPoP proof.",
+            Self::DpopProofInvalid => "The DPoP proof is invalid.",
+            Self::DpopProofReplayed => "The DPoP proof was used before.",
+            Self::DpopNonceRequired => "The DPoP proof needs the nonce that comes with this answer.",
+            Self::DpopReplayUnknown => "The gateway cannot tell at the moment whether the DPoP proof was used before.",
             Self::ClaimMissing => "The access token does not have a claim that this resource needs.",
             Self::ClaimMismatch => "A claim of the access token is not what this resource needs.",
             Self::RoleMissing => "The access token does not have a role that this resource needs.",

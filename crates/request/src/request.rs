@@ -74,7 +74,9 @@ impl Request {
         }
     }
 
-    fn authority(&self) -> Option<&[u8]> {
+    /// The authority as it came; `None` when it is missing or repeated.
+    #[must_use]
+    pub fn authority(&self) -> Option<&[u8]> {
         match self.headers.noted(Noted::Authority).ok()? {
             Some(authority) => Some(authority),
             None => self.headers.single("host").ok()?,

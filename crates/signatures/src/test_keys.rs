@@ -142,6 +142,37 @@ impl TestKeys {
     }
 }
 
+/// A key on P-256 that signs whatever it is given, headers of its own among it.
+pub struct HolderKey(p256::ecdsa::SigningKey);
+
+impl HolderKey {
+    /// The key with this number.
+    pub fn new(number: u8) -> Self {
+        let mut bytes = [0; 32];
+        bytes[31] = number;
+        Self(p256::ecdsa::SigningKey::from_slice(&bytes).unwrap())
+    }
+
+    /// The public key as a JWK.
+    pub fn jwk(&self) -> Value {
+        elliptic_jwk("P-256", self.0.verifying_key().to_sec1_point(false).as_bytes())
+    }
+
+    /// The private key as a JWK.
+    pub fn private_jwk(&self) -> Value {
+        let mut jwk = self.jwk();
+        jwk["d"] = URL_SAFE_NO_PAD.encode(self.0.to_bytes()).into();
+        jwk
+    }
+
+    /// A signed text with exactly this header and these claims.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let signature: p256::ecdsa::Signature = self.0.sign(signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+    }
+}
+
 fn custom(claims: &Value) -> JWTClaims<Map<String, Value>> {
     let mut built = Claims::with_custom_claims(claims.as_object().unwrap().clone(), Duration::from_secs(0));
     (built.issued_at, built.expires_at, built.invalid_before) = (None, None, None);

@@ -230,6 +230,10 @@ fn strips_bearer_token_and_no_other_credentials() {
         (&strip, &["Basic YTpi", "Bearer a.b.c"], false),
         (&strip, &["Basic YTpi"], true),
         (&strip, &["Bearers a.b.c"], true),
+        (&strip, &["DPoP a.b.c"], false),
+        (&strip, &["Basic YTpi, dpop a.b.c"], false),
+        (&strip, &["DPoPs a.b.c"], true),
+        (&keep, &["DPoP a.b.c"], true),
         (&keep, &["Bearer a.b.c"], true),
     ];
     for (config, values, stays) in cases {

@@ -12,6 +12,7 @@ use crate::jose::{KnownHeader, Signatures, Token, Validity};
 use crate::keyring::{FetchError, Keyring, Keys};
 use crate::principal::Identity;
 use crate::rejection::Rejection;
+use crate::sender::Confirmation;
 use crate::stage::{Due, FetchId, FetchOutcome, LogLevel, Message, Observer, SharedData};
 use crate::time::UnixTime;
 use crate::token_cache::{Limits, VerifiedTokens};
@@ -43,6 +44,8 @@ pub(super) struct Caller {
     pub identity: Rc<Identity>,
     /// The headers of the entry's outputs.
     pub outputs: Rc<[Edit]>,
+    /// What the sender of the token has to hold; few tokens are bound at all.
+    pub confirmation: Option<Box<Confirmation>>,
 }
 
 /// Why there is no caller (yet).
@@ -61,7 +64,8 @@ impl Caller {
     /// The memory that it takes, allocations of its own aside.
     fn bytes(&self) -> usize {
         let edits = self.outputs.iter().chain(self.identity.injected.iter().flatten().flat_map(|edits| edits.iter()));
-        let parts = [size_of::<Self>(), self.identity.bytes()];
+        let bound = self.confirmation.as_ref().map_or(0, |_| size_of::<Confirmation>());
+        let parts = [size_of::<Self>(), self.identity.bytes(), bound];
         edits.map(Edit::bytes).chain(parts).fold(0, usize::saturating_add)
     }
 }
@@ -121,6 +125,7 @@ impl Callers {
         };
         let accepted = issuer.claims.check(verified, now)?;
         let (validity, known) = (accepted.validity, accepted.known(&issuer.claims));
+        let confirmation = Confirmation::of(accepted.claims()).map(Box::new);
         let bytes = Rc::clone(known.bytes());
         let mut identity = Identity::of_token(known, Rc::clone(&issuer.name));
         let edits = |claims: &ClaimSet| issuer.outputs.edits(found.token, claims).map_err(|_| Rejection::ClaimTooLarge);
@@ -135,7 +140,7 @@ impl Callers {
         } else {
             edits(accepted.claims())?
         };
-        Ok((bytes, Caller { issuer: index, generation, identity: Rc::new(identity), outputs }, validity))
+        Ok((bytes, Caller { issuer: index, generation, identity: Rc::new(identity), outputs, confirmation }, validity))
     }
 
     /// What is due of the keys.

@@ -14,6 +14,7 @@ use crate::extractor::Source;
 use crate::jose::{AlgorithmSet, ClaimRules};
 use crate::keyring::Keyring;
 use crate::request::is_token_byte;
+use crate::sender::SenderPolicy;
 use crate::stage::FetchId;
 
 const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(60);
@@ -40,6 +41,8 @@ pub(super) struct Issuer {
     pub forward: Option<bool>,
     /// The headers that it sets by itself.
     pub outputs: Outputs,
+    /// What the sender of its tokens has to show.
+    pub sender: SenderPolicy,
 }
 
 impl Issuer {
@@ -66,6 +69,7 @@ impl Issuer {
             sources: sources(config, path)?,
             forward: config.forward_original_token,
             outputs: Outputs::compile(config, path)?,
+            sender: SenderPolicy::compile(config.dpop.as_ref(), config.client_certificate, path, environment, warnings)?,
         };
         Ok((issuer, keyring))
     }
@@ -115,7 +119,7 @@ fn claim_rules(config: &JwtRuleConfig, path: &str) -> Result<ClaimRules, ConfigE
     })
 }
 
-/// Where tokens may stand: what is given, else the Authorization header (RFC 6750 section 2.1).
+/// Where tokens may stand: what is given, else the Authorization header (RFC 6750 section 2.1, RFC 9449 section 7.1).
 fn sources(config: &JwtRuleConfig, path: &str) -> Result<Vec<Source>, ConfigError> {
     let mut sources = Vec::new();
     for (index, header) in config.from_headers.iter().flatten().enumerate() {
@@ -139,7 +143,9 @@ fn sources(config: &JwtRuleConfig, path: &str) -> Result<Vec<Source>, ConfigErro
         }
     }
     if sources.is_empty() {
-        sources.push(Source::Header { name: "authorization".into(), prefix: "Bearer ".to_owned() });
+        let name: Rc<str> = "authorization".into();
+        let scheme = |prefix: &str| Source::Header { name: Rc::clone(&name), prefix: prefix.to_owned() };
+        sources.extend([scheme("Bearer "), scheme("DPoP ")]);
     }
     Ok(sources)
 }

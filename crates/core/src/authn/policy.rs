@@ -5,15 +5,17 @@ use std::rc::Rc;
 
 use super::issuer::Issuer;
 use super::tenants;
+use crate::answer::DpopChallenge;
 use crate::auth_header::NameSet;
 use crate::config::auth_header::Forward;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;
-use crate::jose::Token;
+use crate::jose::{AlgorithmSet, Token};
 use crate::keyring::Keyring;
 use crate::publication::Publication;
 use crate::rules::RuleSet;
+use crate::sender::{SenderPolicy, algorithm_names};
 use crate::stage::FetchId;
 
 /// The policy of the stage.
@@ -33,6 +35,8 @@ pub struct Policy {
     pub(super) publication: Publication,
     /// The headers that issuers' outputs set; a client's own are removed.
     pub(super) owned: NameSet,
+    /// What challenges say of proofs of possession, where an entry speaks of them.
+    pub(super) dpop: Option<DpopChallenge>,
 }
 
 impl Policy {
@@ -103,7 +107,13 @@ impl Policy {
         warnings.extend(more);
         let firsts: Vec<&Issuer> = entries.iter().filter_map(|index| issuers.get(*index)).collect();
         refuse_shared_places(&rules, &firsts)?;
-        let sources = firsts.iter().flat_map(|issuer| issuer.sources.iter().cloned()).collect();
+        let mut sources: Vec<Source> = Vec::new();
+        for source in firsts.iter().flat_map(|issuer| &issuer.sources) {
+            if !sources.contains(source) {
+                sources.push(source.clone());
+            }
+        }
+        let dpop = dpop_challenge(&firsts);
         let realm = config.realm.as_ref().map(|realm| realm.as_str().to_owned());
         let (bypass_cors_preflight, route_rules) = (config.bypass_cors_preflight, config.route_rules);
         let publication = Publication::compile(config.publish.as_deref())?;
@@ -123,6 +133,7 @@ impl Policy {
                 route_rules,
                 publication,
                 owned,
+                dpop,
             },
             keyrings,
         ))
@@ -142,10 +153,24 @@ impl Policy {
         self.issuers.get(issuer).and_then(|issuer| issuer.forward).unwrap_or(false)
     }
 
+    /// What the sender of an issuer's tokens has to show.
+    pub(super) fn sender(&self, issuer: usize) -> Option<&SenderPolicy> {
+        self.issuers.get(issuer).map(|issuer| &issuer.sender)
+    }
+
     /// Whether an issuer's outputs set a header of this name.
     pub(super) fn sets(&self, issuer: usize, name: &str) -> bool {
         self.issuers.get(issuer).is_some_and(|issuer| issuer.outputs.names().any(|pattern| pattern.matches(name.as_bytes())))
     }
+}
+
+/// What challenges say of DPoP: the algorithms of all entries that speak of it, and whether every entry asks for it.
+fn dpop_challenge(issuers: &[&Issuer]) -> Option<DpopChallenge> {
+    let mut offers = issuers.iter().map(|issuer| &issuer.sender).filter(|sender| sender.offers_dpop).peekable();
+    offers.peek()?;
+    let algorithms = offers.fold(AlgorithmSet::default(), |all, sender| all.union(sender.dpop.algorithms));
+    let is_sole = issuers.iter().all(|issuer| issuer.sender.dpop.required);
+    Some(DpopChallenge { algorithms: algorithm_names(algorithms).into(), nonce: None, is_sole })
 }
 
 /// Whether the token goes on, when the entry and `authHeader.token` each may say so.

@@ -1,6 +1,7 @@
 mod entries;
 mod fetched_keys;
 mod known_tokens;
+mod possession;
 mod rules;
 mod tenants;
 

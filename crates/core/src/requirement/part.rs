@@ -18,6 +18,7 @@ pub(super) struct Part {
     pub scopes: Vec<String>,
     roles: Option<Vec<String>>,
     claims: Vec<ClaimRequirement>,
+    is_sender_constrained: bool,
 }
 
 impl Part {
@@ -57,12 +58,17 @@ impl Part {
             scopes,
             roles: list(&config.roles, "roles")?,
             claims: claims.collect::<Result<_, _>>()?,
+            is_sender_constrained: config.sender_constrained,
         })
     }
 
     /// Whether every caller of one of the issuers has it.
     const fn asks_for_nothing(&self) -> bool {
-        self.audiences.is_none() && self.scopes.is_empty() && self.roles.is_none() && self.claims.is_empty()
+        self.audiences.is_none()
+            && self.scopes.is_empty()
+            && self.roles.is_none()
+            && self.claims.is_empty()
+            && !self.is_sender_constrained
     }
 
     /// Whether a caller of one of the issuers has what is asked for.
@@ -74,7 +80,10 @@ impl Part {
         let any = |wanted: &Option<Vec<String>>, held: &[String]| {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| held.contains(wanted)))
         };
-        if !any(&self.audiences, &principal.audiences) {
+        // A caller whose token is bound has shown what it is bound to.
+        if self.is_sender_constrained && principal.claims.get("cnf").is_none() {
+            Err(Rejection::TokenNotBound)
+        } else if !any(&self.audiences, &principal.audiences) {
             Err(Rejection::AudienceMismatch)
         } else if !self.scopes.iter().all(|scope| principal.scopes.contains(scope)) {
             Err(Rejection::ScopeMissing)

@@ -34,6 +34,16 @@ fn principal() -> Principal {
 }
 
 #[test]
+fn a_token_that_is_bound_to_its_sender_says_so() {
+    let requirement = compile(&json!({"senderConstrained": true})).unwrap();
+    let bound = Principal { claims: ClaimSet::read(r#"{"cnf":{"jkt":"x"}}"#.into()).unwrap(), ..principal() };
+    assert_eq!(check(&requirement, &[("uaa", &bound)]), Ok(0));
+    assert_eq!(check(&requirement, &[("uaa", &principal())]), Err(Rejection::TokenNotBound));
+    let empty = "require: is empty; leave `require` out to ask for no more than a valid token";
+    assert_eq!(compile(&json!({"senderConstrained": false})).unwrap_err(), empty);
+}
+
+#[test]
 fn checks_issuer_then_audience_then_scopes_then_roles() {
     for (require, expected) in [
         (json!({"issuers": ["uaa"]}), Ok(())),

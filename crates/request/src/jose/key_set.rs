@@ -122,6 +122,14 @@ impl KeySet {
         Ok(Self { keys, serves_any_kid: false, skipped })
     }
 
+    /// The one key of a JWK that a text brings along itself, for that text, whatever `kid` it names.
+    ///
+    /// # Errors
+    /// Why the key cannot be used.
+    pub fn of_jwk(jwk: &Value) -> Result<Self, SkipReason> {
+        jwk::read(jwk).map(|key| Self::from(key).for_any_kid())
+    }
+
     /// A shared secret. It serves HS256, HS384 and HS512, and a token with any `kid` or none.
     ///
     /// # Errors

@@ -98,6 +98,12 @@ impl Verified<'_> {
     pub const fn claims(&self) -> &ClaimSet {
         &self.claims.members
     }
+
+    /// The same, taken out.
+    #[must_use]
+    pub fn into_claims(self) -> ClaimSet {
+        self.claims.members
+    }
 }
 
 impl fmt::Debug for Verified<'_> {

@@ -34,10 +34,14 @@ fn shows_its_entries_and_where_their_tokens_stand() {
     ]}));
     let entries: Vec<_> =
         stage.entries(NOW).map(|entry| (&**entry.name, entry.issuer.unwrap(), entry.sources.to_vec())).collect();
-    let header = Source::Header { name: "authorization".into(), prefix: "Bearer ".to_owned() };
+    let [bearer, dpop] =
+        ["Bearer ", "DPoP "].map(|prefix| Source::Header { name: "authorization".into(), prefix: prefix.to_owned() });
     let param = Source::Param("t".to_owned());
-    assert_eq!(entries, [("a", "https://a", vec![param.clone()]), ("https://b", "https://b", vec![header.clone()])]);
-    assert_eq!(stage.policy().sources(), [param, header]);
+    assert_eq!(
+        entries,
+        [("a", "https://a", vec![param.clone()]), ("https://b", "https://b", vec![bearer.clone(), dpop.clone()])]
+    );
+    assert_eq!(stage.policy().sources(), [param, bearer, dpop]);
     assert_eq!(stage.policy().issuer_names(), ["a".into(), "https://b".into()] as [Rc<str>; 2]);
 }
 
