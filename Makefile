@@ -7,7 +7,8 @@ SHELL := /bin/bash
 	test-compose test-fuzz fuzz lint fmt \
 	demo demo-up demo-down bench mutants clean
 
-crates := -p portcullis-config -p portcullis-signatures -p portcullis-request -p portcullis-core -p portcullis-host -p portcullis-cli
+crates := -p portcullis-config -p portcullis-signatures -p portcullis-encryption -p portcullis-request -p portcullis-core -p portcullis-host \
+	-p portcullis-cli
 filters := -p jwt-auth -p auth-header -p audit-log -p metrics -p portcullis-filter
 nextest := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 

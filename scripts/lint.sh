@@ -36,13 +36,15 @@ layer() {
 native=$(rustc -vV | sed -n 's/^host: //p')
 wasm=wasm32-wasip1
 pure=(portcullis-config portcullis-signatures)
+encryption=portcullis-encryption
 for target in "$native" $wasm; do
     layer "$target" portcullis-config
     layer "$target" portcullis-signatures
     layer "$target" portcullis-request "${pure[@]}"
-    layer "$target" portcullis-core portcullis-request "${pure[@]}"
+    layer "$target" $encryption
+    layer "$target" portcullis-core portcullis-request $encryption "${pure[@]}"
 done
-pure+=(portcullis-request)
+pure+=(portcullis-request $encryption)
 layer $wasm portcullis-host portcullis-core "${pure[@]}"
 layer "$native" portcullis-cli portcullis-core "${pure[@]}"
 for filter in jwt-auth auth-header audit-log metrics portcullis-filter; do
