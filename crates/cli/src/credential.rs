@@ -1,8 +1,9 @@
 //! How a credential fares, in words: the steps of an [`Examination`], each with what it compared.
 
-use portcullis_core::authn::{Authn, Doubt, Entry, Examination};
+use portcullis_core::authn::{Authn, Decrypted, Doubt, Entry, Examination};
 use portcullis_core::extractor::Source;
 use portcullis_core::jose::{Algorithm, AlgorithmSet, ClaimCheck, ClaimRules, KeyView};
+use portcullis_core::jwe::EncryptedToken;
 use portcullis_core::keyring::Keys;
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::Stage;
@@ -26,6 +27,8 @@ pub struct Judge<'a> {
     pub stand_ins: &'a StandIns,
     /// The time.
     pub now: UnixTime,
+    /// Whether what was in an encrypted credential is told too.
+    pub shows_tokens: bool,
 }
 
 impl Judge<'_> {
@@ -44,8 +47,20 @@ impl Judge<'_> {
         Ok(self.authn.examine(credential, source, self.now))
     }
 
-    /// The steps of an examination in words.
-    pub fn steps(&self, anatomy: &Anatomy, examination: &Examination) -> Vec<Step> {
+    /// The steps of an examination in words. Of what was in an encrypted credential no word is told unless it `shows_tokens`.
+    pub fn steps(&self, credential: &[u8], examination: &Examination) -> Vec<Step> {
+        let Some(decrypted) = &examination.decrypted else { return self.signed(&Anatomy::of(credential), examination) };
+        let mut steps = vec![encryption(credential, decrypted)];
+        if let Ok(inner) = decrypted {
+            let inner = self.signed(&Anatomy::of(inner.token()), examination);
+            let hidden = |step: Step| Step { says: "of the token in it, which --show-token shows".to_owned(), ..step };
+            steps.extend(inner.into_iter().map(|step| if self.shows_tokens { step } else { hidden(step) }));
+        }
+        steps
+    }
+
+    /// The steps of a signed token.
+    fn signed(&self, anatomy: &Anatomy, examination: &Examination) -> Vec<Step> {
         if let Err(malformed) = &examination.form {
             return vec![Step::failed("form", malformed.to_string())];
         }
@@ -122,6 +137,29 @@ impl Judge<'_> {
         }
         let missing = self.configuration.missing_variables().join(", ");
         format!("are not known here: the environment does not have {missing}")
+    }
+}
+
+/// Whether an encrypted credential was decrypted.
+fn encryption(credential: &[u8], decrypted: &Result<Decrypted, Rejection>) -> Step {
+    let name = "encryption";
+    let encrypted = match EncryptedToken::read(credential) {
+        Ok(encrypted) => encrypted,
+        Err(malformed) => return Step::failed(name, malformed.to_string()),
+    };
+    let how = format!("`{}` with `{}`", encrypted.management().as_str(), encrypted.encryption().as_str());
+    let key = encrypted.key_id().map_or_else(|| "no key by name (`kid`)".to_owned(), |id| format!("the key {}", quoted(id)));
+    match decrypted {
+        Ok(_) => Step::ok(name, format!("{how}, for {key}; decrypted")),
+        Err(Rejection::AlgorithmNotAllowed) => Step::failed(name, format!("{how}, which the entry does not allow")),
+        Err(Rejection::TokenUndecryptable) => Step::failed(
+            name,
+            format!("{how}, for {key}; no one key of the entry's is meant that decrypts it, or it was changed on its way"),
+        ),
+        Err(Rejection::IssuerUnknown) => {
+            Step::failed(name, format!("{how}, for {key}; decrypted, and what is in it is of an issuer with other keys"))
+        }
+        Err(_) => Step::failed(name, format!("{how}, for {key}; what is in it is no signed token")),
     }
 }
 

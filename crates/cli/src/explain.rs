@@ -131,7 +131,7 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
     if settled.refusal.as_ref().is_some_and(|refusal| refusal.rejection == Rejection::KeysUnavailable) {
         settled.lacks_keys |= !configuration.missing_variables().is_empty();
     }
-    let judge = Judge { authn, configuration: &configuration, stand_ins: &stand_ins, now };
+    let judge = Judge { authn, configuration: &configuration, stand_ins: &stand_ins, now, shows_tokens: arguments.show_token };
     let story = Narrator::new(judge, &settled).tell()?;
     let report = Report { given: &given, settled: &settled, story: &story, now };
     let discretion = given.discretion(arguments.show_token, &story.credentials);

@@ -41,7 +41,8 @@ use crate::token_input;
 ///
 /// Nothing is fetched: for an entry with `jwksUri`, give its keys with --jwks.
 ///
-/// The token itself is not printed, unless --show-token asks for it. Its claims are: they may be personal data.
+/// The token itself is not printed, unless --show-token asks for it. Its claims are: they may be personal data. What is in an
+/// encrypted token is not printed either, unless --show-token asks for it.
 ///
 /// Exit codes: 0 the token is valid, 1 it is not or this cannot be told, 2 the command line is wrong or a file cannot be read.
 #[derive(Debug, Args)]
@@ -188,10 +189,12 @@ fn judged(arguments: &TokenArguments, keys: &Keys, token: &[u8], anatomy: Anatom
         Some(_) => StandIns::read(&arguments.jwks, &authn, now)?,
         None => StandIns::default(),
     };
-    let mut judge = Judge { authn, configuration, stand_ins: &stand_ins, now };
+    let mut judge = Judge { authn, configuration, stand_ins: &stand_ins, now, shows_tokens: arguments.show_token };
     let examination = judge.examine(token, None)?;
-    let steps = judge.steps(&anatomy, &examination);
+    let steps = judge.steps(token, &examination);
+    let hides = examination.decrypted.is_some() && !arguments.show_token;
     let (verdict, principal) = match examination.verdict {
+        Ok(_) if hides => (Verdict::Valid, None),
         Ok(identity) => (Verdict::Valid, Some(serde_json::to_value(identity.principal())?)),
         Err(doubt) if credential::is_unknown(doubt) => (Verdict::Unknown, None),
         Err(Doubt::Refused(rejection)) => (Verdict::Invalid(rejection), None),

@@ -7,6 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::decryption::DecryptionConfig;
 use crate::duration::DurationText;
 use crate::secret::SecretConfig;
 use crate::sender::{ClientCertificateConfig, DpopConfig};
@@ -44,6 +45,8 @@ pub struct JwtRuleConfig {
     pub jwks_hosts: Option<Vec<JwksHostConfig>>,
     /// The key of HS256, HS384 and HS512.
     pub secret: Option<SecretConfig>,
+    /// How encrypted tokens are decrypted. Absent: they are refused.
+    pub decryption: Option<DecryptionConfig>,
     /// The proxy's cluster for the fetch; default: `outbound|443||host`, Istio's name for the host.
     pub cluster: Option<String>,
     /// How often the keys are fetched; default 5m. A shorter `max-age` of the answer counts, down to 30s.

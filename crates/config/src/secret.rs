@@ -64,9 +64,32 @@ impl SecretConfig {
     /// The secret's bytes; `None` with a warning when the environment cannot be known here.
     ///
     /// # Errors
-    /// A [`ConfigError`] at `path` when there is no usable secret.
+    /// A [`ConfigError`] at `path` when there is no usable secret, or one that is shorter than [`MIN_SECRET_BYTES`].
     pub fn resolve(
         &self,
+        path: &str,
+        environment: &dyn Environment,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Option<Vec<u8>>, ConfigError> {
+        self.resolve_from(MIN_SECRET_BYTES, path, environment, warnings)
+    }
+
+    /// The same for a secret of which another chose the length.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] at `path` when there is no usable secret, or an empty one.
+    pub fn resolve_of_any_length(
+        &self,
+        path: &str,
+        environment: &dyn Environment,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Option<Vec<u8>>, ConfigError> {
+        self.resolve_from(1, path, environment, warnings)
+    }
+
+    fn resolve_from(
+        &self,
+        shortest: usize,
         path: &str,
         environment: &dyn Environment,
         warnings: &mut Vec<Warning>,
@@ -95,7 +118,7 @@ impl SecretConfig {
                     .hint("`env` names a variable of the VM's environment that holds the secret"));
             }
         };
-        self.decode(&text, &place, warnings).map(Some)
+        self.decode(&text, shortest, &place, warnings).map(Some)
     }
 
     /// The variable's value; `None` when it cannot be known here.
@@ -112,7 +135,7 @@ impl SecretConfig {
         }
     }
 
-    fn decode(&self, text: &str, place: &str, warnings: &mut Vec<Warning>) -> Result<Vec<u8>, ConfigError> {
+    fn decode(&self, text: &str, shortest: usize, place: &str, warnings: &mut Vec<Warning>) -> Result<Vec<u8>, ConfigError> {
         let wrong = |encoding: &str| {
             let error = ConfigError::new(place, format!("is not {encoding}"));
             if text.trim() == text { error } else { error.hint("it begins or ends with white space") }
@@ -128,9 +151,9 @@ impl SecretConfig {
             Encoding::Base64url => BASE64_URL.decode(text).map_err(|_| wrong("base64url"))?,
             Encoding::Hex => hex(text).ok_or_else(|| wrong("hex"))?,
         };
-        if bytes.len() < MIN_SECRET_BYTES {
+        if bytes.len() < shortest {
             return Err(ConfigError::new(place, format!("the secret is too short: it has {} bytes", bytes.len()))
-                .hint(format!("it needs at least {MIN_SECRET_BYTES} bytes")));
+                .hint(format!("it needs at least {shortest} bytes")));
         }
         Ok(bytes)
     }

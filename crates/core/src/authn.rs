@@ -6,7 +6,7 @@
 //!    `bypassCorsPreflight` for a preflight, where the rule does not deny everyone.
 //! 3. The credential is found. None: `optional` allows an anonymous caller, `required` refuses. More than the rules ask for:
 //!    refused.
-//! 4. It is verified, unless it was before: well formed, from an issuer known here that takes tokens from this place, signed by
+//! 4. It is verified, unless it was before: decrypted, where it is encrypted and the entry has keys for that; well formed, from an issuer known here that takes tokens from this place, signed by
 //!    one of its keys, valid now. Where keys are still to come, the request waits. Of several credentials each must be valid.
 //! 5. Where it is bound to a key or a certificate, whoever sends it must hold that ([`sender`](crate::sender)).
 //! 6. The rules' requirements are checked. Of several callers the first, by the rule, is the principal.
@@ -16,6 +16,7 @@
 //! A credential that is sent where one is optional must be valid all the same.
 
 mod callers;
+mod decryption;
 mod examination;
 mod issuer;
 mod key_reports;
@@ -29,7 +30,7 @@ mod tenants;
 use std::rc::Rc;
 
 use callers::{Caller, Callers, Obstacle};
-pub use examination::{Doubt, Entry, Examination};
+pub use examination::{Decrypted, Doubt, Entry, Examination};
 pub use key_reports::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
 pub use key_source::{Destination, destinations};
 pub use policy::Policy;

@@ -12,7 +12,7 @@
 //! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
 //! | text with values in it | [`template`] |
-//! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`keyring`], [`token_cache`], [`sender`] |
+//! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
 //! | the four stages | [`authn`], [`auth_header`], [`audit`], [`metrics`] |
 //! | from what the operator wrote to stages | [`config`], [`platform`], [`module`] |
@@ -25,6 +25,7 @@ pub mod audit;
 pub mod auth_header;
 pub mod authn;
 pub mod decision;
+pub mod jwe;
 pub mod keyring;
 pub mod matcher;
 pub mod metrics;
@@ -39,6 +40,7 @@ pub mod stage;
 pub mod template;
 
 pub use portcullis_config as config;
+pub use portcullis_encryption as encryption;
 pub use portcullis_request::{
     bytes, claim_set, edits, extractor, headers, jose, path, principal, rejection, request, time, token_cache,
 };

@@ -17,6 +17,10 @@ pub enum Rejection {
     TokenTooLarge,
     /// The token is not a JWS in compact form with JSON header and claims (RFC 7515, RFC 7519).
     TokenMalformed,
+    /// The token is encrypted, and no key that is known here decrypts it.
+    TokenUndecryptable,
+    /// The token is not encrypted, and its issuer's must be.
+    TokenNotEncrypted,
     /// `exp` has passed.
     TokenExpired,
     /// `nbf` has not come, or `iat` lies in the future.
@@ -68,6 +72,8 @@ pub enum Rejection {
     RuleUnknown,
     /// A claim is too long to be passed on as a header.
     ClaimTooLarge,
+    /// An encrypted identifier in the token cannot be decrypted, and the upstream needs it.
+    IdentifierUndecryptable,
     /// The request has no method, path or host that can be read.
     RequestMalformed,
     /// The issuer's keys could not be fetched.
@@ -80,12 +86,14 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::TokenMissing,
         Self::AuthorizationMalformed,
         Self::CredentialsMultiple,
         Self::TokenTooLarge,
         Self::TokenMalformed,
+        Self::TokenUndecryptable,
+        Self::TokenNotEncrypted,
         Self::TokenExpired,
         Self::TokenNotYetValid,
         Self::ExpirationMissing,
@@ -111,6 +119,7 @@ impl Rejection {
         Self::AccessDenied,
         Self::RuleUnknown,
         Self::ClaimTooLarge,
+        Self::IdentifierUndecryptable,
         Self::RequestMalformed,
         Self::KeysUnavailable,
         Self::PolicyMissing,
@@ -126,6 +135,8 @@ impl Rejection {
             Self::CredentialsMultiple => "credentials_multiple",
             Self::TokenTooLarge => "token_too_large",
             Self::TokenMalformed => "token_malformed",
+            Self::TokenUndecryptable => "token_undecryptable",
+            Self::TokenNotEncrypted => "token_not_encrypted",
             Self::TokenExpired => "token_expired",
             Self::TokenNotYetValid => "token_not_yet_valid",
             Self::ExpirationMissing => "expiration_missing",
@@ -151,6 +162,7 @@ impl Rejection {
             Self::AccessDenied => "access_denied",
             Self::RuleUnknown => "rule_unknown",
             Self::ClaimTooLarge => "claim_too_large",
+            Self::IdentifierUndecryptable => "identifier_undecryptable",
             Self::RequestMalformed => "request_malformed",
             Self::KeysUnavailable => "keys_unavailable",
             Self::PolicyMissing => "policy_missing",
@@ -165,6 +177,8 @@ impl Rejection {
             Self::AuthorizationMalformed | Self::CredentialsMultiple | Self::TokenTooLarge | Self::RequestMalformed => 400,
             Self::TokenMissing
             | Self::TokenMalformed
+            | Self::TokenUndecryptable
+            | Self::TokenNotEncrypted
             | Self::TokenExpired
             | Self::TokenNotYetValid
             | Self::ExpirationMissing
@@ -188,7 +202,8 @@ impl Rejection {
             | Self::ScopeMissing
             | Self::AccessDenied
             | Self::RuleUnknown
-            | Self::ClaimTooLarge => 403,
+            | Self::ClaimTooLarge
+            | Self::IdentifierUndecryptable => 403,
             Self::HostError | Self::PolicyMissing => 500,
             Self::KeysUnavailable | Self::DpopReplayUnknown => 503,
         }
@@ -203,6 +218,8 @@ impl Rejection {
             Self::CredentialsMultiple => "The request has more than one credential.",
             Self::TokenTooLarge => "The access token is too long.",
             Self::TokenMalformed => "The access token is malformed.",
+            Self::TokenUndecryptable => "The access token cannot be decrypted.",
+            Self::TokenNotEncrypted => "The access token is not encrypted.",
             Self::TokenExpired => "The access token expired.",
             Self::TokenNotYetValid => "The access token is not valid yet.",
             Self::ExpirationMissing => "The access token has no expiration time.",
@@ -211,7 +228,7 @@ impl Rejection {
             Self::IssuerUnknown => "The issuer of the access token is not known here.",
             Self::IssuerNotAllowed => "The issuer of the access token is not accepted for this resource.",
             Self::AudienceMismatch => "The access token is meant for another audience.",
-            Self::AlgorithmNotAllowed => "The signature algorithm of the access token is not allowed.",
+            Self::AlgorithmNotAllowed => "The algorithm of the access token is not allowed.",
             Self::KeyUnknown => "The access token was signed with a key that is not known here.",
             Self::SignatureInvalid => "The signature of the access token is invalid.",
             Self::TokenBindingMismatch => "The access token is bound to another sender than that of the request.",
@@ -228,6 +245,7 @@ impl Rejection {
             Self::AccessDenied => "Access to this resource is denied.",
             Self::RuleUnknown => "The gateway has no rule of the name that is meant for this resource.",
             Self::ClaimTooLarge => "A claim of the access token is too long to be passed on.",
+            Self::IdentifierUndecryptable => "An identifier in the access token cannot be decrypted.",
             Self::RequestMalformed => "The request is malformed.",
             Self::KeysUnavailable => "The keys of the token's issuer cannot be had at the moment.",
             Self::PolicyMissing => "The gateway has no policy for this request.",

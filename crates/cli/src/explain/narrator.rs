@@ -14,7 +14,6 @@ use serde_json::Value;
 use super::{Settled, requirements};
 use crate::credential::Judge;
 use crate::step::{Outcome, Step};
-use crate::token::anatomy::Anatomy;
 
 /// What there is to tell of a request.
 #[derive(Debug, Default)]
@@ -25,6 +24,8 @@ pub struct Story {
     pub steps: Vec<Step>,
     /// The credentials that were found.
     pub credentials: Vec<Vec<u8>>,
+    /// Whether the caller is not shown, because a credential was encrypted.
+    pub hides_principal: bool,
 }
 
 /// Tells how a request fares.
@@ -211,7 +212,8 @@ impl<'a> Narrator<'a> {
         self.story.credentials.push(found.token.to_vec());
         let shown = String::from_utf8_lossy(found.token);
         let mut steps = vec![Step::ok("credential", format!("found in {}: {shown}", place(found.source)))];
-        steps.extend(self.judge.steps(&Anatomy::of(found.token), examination));
+        steps.extend(self.judge.steps(found.token, examination));
+        self.story.hides_principal |= examination.decrypted.is_some() && !self.judge.shows_tokens;
         if let (Err(Doubt::Refused(rejection)), Some(failed)) =
             (&examination.verdict, steps.iter_mut().find(|step| step.outcome == Outcome::Failed))
         {

@@ -74,7 +74,8 @@ impl Report<'_> {
             lines.extend(edits);
         }
         if let Some(identity) = &self.settled.exchange.identity {
-            lines.push(format!("principal\n  {}", identity.json()));
+            let hidden = "of an encrypted token; --show-token shows it";
+            lines.push(format!("principal\n  {}", if self.story.hides_principal { hidden } else { identity.json() }));
         }
         lines.push(String::new());
         lines.join("\n")
@@ -123,7 +124,7 @@ impl Report<'_> {
             "steps": self.story.steps,
             "answer": answer,
             "upstream": self.settled.passes().then_some(edits),
-            "principal": exchange.identity.as_ref().and_then(|identity| identity.principal()),
+            "principal": exchange.identity.as_ref().filter(|_| !self.story.hides_principal).and_then(|identity| identity.principal()),
         })
     }
 }

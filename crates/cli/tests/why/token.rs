@@ -109,7 +109,7 @@ fn says_what_is_wrong_with_a_token() {
         (
             "algorithm",
             hs256_with(&json!({"alg": "RS256"}), &claims(&json!({}))),
-            "not valid: algorithm_not_allowed: The signature algorithm of the access token is not allowed.",
+            "not valid: algorithm_not_allowed: The algorithm of the access token is not allowed.",
             "FAIL  algorithm  RS256 is not allowed; allowed: HS256, HS384, HS512",
         ),
         (

@@ -8,7 +8,8 @@ use crate::auth_header;
 use crate::claim_set::ClaimSet;
 use crate::edits::Edit;
 use crate::extractor::Found;
-use crate::jose::{KnownHeader, Signatures, Token, Validity};
+use crate::jose::{KnownHeader, Malformed, Signatures, Token, Validity};
+use crate::jwe;
 use crate::keyring::{FetchError, Keyring, Keys};
 use crate::principal::Identity;
 use crate::rejection::Rejection;
@@ -46,6 +47,8 @@ pub(super) struct Caller {
     pub outputs: Rc<[Edit]>,
     /// What the sender of the token has to hold; few tokens are bound at all.
     pub confirmation: Option<Box<Confirmation>>,
+    /// How long the token is that was in an encrypted one.
+    inner_bytes: usize,
 }
 
 /// Why there is no caller (yet).
@@ -65,7 +68,7 @@ impl Caller {
     fn bytes(&self) -> usize {
         let edits = self.outputs.iter().chain(self.identity.injected.iter().flatten().flat_map(|edits| edits.iter()));
         let bound = self.confirmation.as_ref().map_or(0, |_| size_of::<Confirmation>());
-        let parts = [size_of::<Self>(), self.identity.bytes(), bound];
+        let parts = [size_of::<Self>(), self.identity.bytes(), bound, self.inner_bytes];
         edits.map(Edit::bytes).chain(parts).fold(0, usize::saturating_add)
     }
 }
@@ -105,11 +108,22 @@ impl Callers {
     }
 
     fn verify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<(Rc<[u8]>, Caller, Validity), Obstacle> {
-        let token = Token::read_knowing(found.token, &mut self.known_header).map_err(Rejection::from)?;
+        let inner;
+        let (mut signed, mut inner_bytes) = (found.token, 0);
+        let mut read = Token::read_knowing(signed, &mut self.known_header);
+        if matches!(read, Err(Malformed::Parts(jwe::PARTS))) {
+            inner = policy.decrypted(found)?;
+            (signed, inner_bytes) = (&inner, inner.len());
+            read = Token::read_knowing(signed, &mut self.known_header);
+        }
+        let token = read.map_err(Rejection::from)?;
         let index = policy.issuer_of(&token, found.source).ok_or(Rejection::IssuerUnknown)?;
         let (Some(issuer), Some(keyring)) = (policy.issuers.get(index), self.keyrings.get_mut(index)) else {
             return Err(Rejection::IssuerUnknown.into());
         };
+        if inner_bytes == 0 && issuer.decryption.as_ref().is_some_and(|decryption| decryption.is_required()) {
+            return Err(Rejection::TokenNotEncrypted.into());
+        }
         let (fetch, generation) = (keyring.fetch_id(), keyring.generation());
         let key_id = fetch.and_then(|_| token.key_id().map(str::to_owned));
         let verdict = match keyring.keys(now) {
@@ -126,9 +140,9 @@ impl Callers {
         let accepted = issuer.claims.check(verified, now)?;
         let (validity, known) = (accepted.validity, accepted.known(&issuer.claims));
         let confirmation = Confirmation::of(accepted.claims()).map(Box::new);
-        let bytes = Rc::clone(known.bytes());
+        let bytes = if inner_bytes == 0 { Rc::clone(known.bytes()) } else { found.token.into() };
         let mut identity = Identity::of_token(known, Rc::clone(&issuer.name));
-        let edits = |claims: &ClaimSet| issuer.outputs.edits(found.token, claims).map_err(|_| Rejection::ClaimTooLarge);
+        let edits = |claims: &ClaimSet| issuer.outputs.edits(signed, claims).map_err(|_| Rejection::ClaimTooLarge);
         // Where nobody is to be told of the principal, nobody has asked for it yet.
         let outputs = if self.inject.is_some() || policy.publication.principal || issuer.claims.changes_claims() {
             let principal = issuer.claims.principal(accepted).or_issued_by(&issuer.name);
@@ -140,7 +154,11 @@ impl Callers {
         } else {
             edits(accepted.claims())?
         };
-        Ok((bytes, Caller { issuer: index, generation, identity: Rc::new(identity), outputs, confirmation }, validity))
+        Ok((
+            bytes,
+            Caller { issuer: index, generation, identity: Rc::new(identity), outputs, inner_bytes, confirmation },
+            validity,
+        ))
     }
 
     /// What is due of the keys.

@@ -1,12 +1,15 @@
 //! How a credential fares at each step, for tools that tell people why. The steps are those that decide, asked one by one, and
 //! the verdict is the stage's own.
 
+use std::fmt;
 use std::rc::Rc;
 
 use super::callers::Obstacle;
 use super::{Authn, Caller, Policy};
+use crate::encryption::Zeroizing;
 use crate::extractor::{Found, Source};
 use crate::jose::{AlgorithmSet, ClaimCheck, ClaimRules, Malformed, Token};
+use crate::jwe;
 use crate::keyring::Keys;
 use crate::principal::Identity;
 use crate::rejection::Rejection;
@@ -40,6 +43,8 @@ pub struct Entry<'a> {
 /// How a credential fares. What comes after the first step that fails is absent.
 #[derive(Debug)]
 pub struct Examination {
+    /// What is in it, where it is encrypted and an entry has keys for that; the other steps are about the token in it then.
+    pub decrypted: Option<Result<Decrypted, Rejection>>,
     /// Whether it is a token.
     pub form: Result<(), Malformed>,
     /// The index of the entry that takes it.
@@ -50,6 +55,23 @@ pub struct Examination {
     pub claims: Vec<(ClaimCheck, Result<(), Rejection>)>,
     /// What the stage says.
     pub verdict: Result<Rc<Identity>, Doubt>,
+}
+
+/// The token that was in an encrypted one.
+pub struct Decrypted(Zeroizing<Vec<u8>>);
+
+impl Decrypted {
+    /// Its bytes.
+    #[must_use]
+    pub fn token(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Decrypted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Decrypted([token])")
+    }
 }
 
 /// Why a credential is not accepted.
@@ -86,11 +108,26 @@ impl Authn {
     /// How a credential fares that stands at `source`; without one, it is taken to stand where its issuer's entry looks.
     pub fn examine(&mut self, credential: &[u8], source: Option<&Source>, now: UnixTime) -> Examination {
         let policy = Rc::clone(&self.policy);
-        let token = match Token::read(credential) {
+        let mut read = Token::read(credential);
+        let mut inner = None;
+        if matches!(read, Err(Malformed::Parts(jwe::PARTS))) && !policy.decryptions.is_empty() {
+            let found = |source| policy.decrypted(Found { token: credential, source });
+            let decrypted = match source {
+                Some(source) => found(source),
+                None => policy.sources.iter().map(found).reduce(Result::or).unwrap_or(Err(Rejection::TokenMalformed)),
+            };
+            inner = Some(decrypted.map(Decrypted));
+        }
+        if let Some(Ok(inner)) = &inner {
+            read = Token::read(inner.token());
+        }
+        let token = match read {
             Ok(token) => token,
             Err(malformed) => {
-                let verdict = Err(Doubt::Refused(malformed.rejection()));
-                return Examination { form: Err(malformed), entry: None, signature: None, claims: Vec::new(), verdict };
+                let rejection = inner.as_ref().and_then(|inner| inner.as_ref().err().copied());
+                let verdict = Err(Doubt::Refused(rejection.unwrap_or_else(|| malformed.rejection())));
+                let form = Err(malformed);
+                return Examination { decrypted: inner, form, entry: None, signature: None, claims: Vec::new(), verdict };
             }
         };
         let takes = |source| policy.issuer_of(&token, source);
@@ -115,6 +152,7 @@ impl Authn {
             None => Err(Doubt::Refused(Rejection::IssuerUnknown)),
         };
         Examination {
+            decrypted: inner,
             form: Ok(()),
             entry,
             signature,

@@ -5,6 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::decryption::Decryption;
 use super::key_source;
 use super::outputs::Outputs;
 use crate::config::duration::DurationText;
@@ -33,6 +34,8 @@ pub(super) struct Issuer {
     pub issuer: Option<String>,
     /// The algorithms that its tokens may be signed with.
     pub algorithms: AlgorithmSet,
+    /// How its encrypted tokens are decrypted; absent where they are refused.
+    pub decryption: Option<Rc<Decryption>>,
     /// What its claims must say.
     pub claims: Rc<ClaimRules>,
     /// Where its tokens may stand.
@@ -65,6 +68,7 @@ impl Issuer {
             name,
             issuer: config.issuer.clone(),
             algorithms,
+            decryption: None,
             claims: Rc::new(claim_rules(config, path)?),
             sources: sources(config, path)?,
             forward: config.forward_original_token,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::decryption::Decryption;
 use super::issuer::Issuer;
 use super::tenants;
 use crate::answer::DpopChallenge;
@@ -10,10 +11,13 @@ use crate::auth_header::NameSet;
 use crate::config::auth_header::Forward;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::{ConfigError, Environment, Warning};
-use crate::extractor::Source;
+use crate::encryption::Zeroizing;
+use crate::extractor::{Found, Source};
 use crate::jose::{AlgorithmSet, Token};
+use crate::jwe::EncryptedToken;
 use crate::keyring::Keyring;
 use crate::publication::Publication;
+use crate::rejection::Rejection;
 use crate::rules::RuleSet;
 use crate::sender::{SenderPolicy, algorithm_names};
 use crate::stage::FetchId;
@@ -26,6 +30,8 @@ pub struct Policy {
     by_issuer: BTreeMap<Rc<str>, usize>,
     /// The one for tokens that have no `iss`.
     without_issuer: Option<usize>,
+    /// How the issuers' encrypted tokens are decrypted, each way once.
+    pub(super) decryptions: Vec<Rc<Decryption>>,
     pub(super) sources: Vec<Source>,
     pub(super) rules: RuleSet,
     pub(super) realm: Option<String>,
@@ -61,6 +67,7 @@ impl Policy {
         let mut names: Vec<Rc<str>> = Vec::new();
         let mut by_issuer: BTreeMap<Rc<str>, usize> = BTreeMap::new();
         let mut without_issuer: Option<usize> = None;
+        let mut decryptions: Vec<Rc<Decryption>> = Vec::new();
         for (index, entry) in config.jwt_rules.iter().enumerate() {
             let path = format!("jwtRules[{index}]");
             let tenants = tenants::expand(entry, &path)?;
@@ -80,6 +87,18 @@ impl Policy {
                     entries.push(fetch.0);
                 }
                 issuer.place = index;
+                if let Some(config) = &entry.decryption {
+                    let known = decryptions.iter().find(|known| known.is_of(config)).cloned();
+                    issuer.decryption = Some(match known {
+                        Some(known) => known,
+                        None => {
+                            let place = format!("{path}.decryption");
+                            let made = Rc::new(Decryption::compile(config, &place, environment, warnings)?);
+                            decryptions.push(Rc::clone(&made));
+                            made
+                        }
+                    });
+                }
                 if let Some(label) = label {
                     issuer.label = label.into();
                 }
@@ -126,6 +145,7 @@ impl Policy {
                 issuers,
                 by_issuer,
                 without_issuer,
+                decryptions,
                 sources,
                 rules,
                 realm,
@@ -146,6 +166,32 @@ impl Policy {
             None => self.without_issuer,
         }?;
         self.issuers.get(index)?.sources.contains(source).then_some(index)
+    }
+
+    /// What is in an encrypted token: a signed one of an issuer whose own entry decrypts what was found there.
+    pub(super) fn decrypted(&self, found: Found<'_>) -> Result<Zeroizing<Vec<u8>>, Rejection> {
+        let is_of = |issuer: &Issuer, one: &Rc<Decryption>| issuer.decryption.as_ref().is_some_and(|own| Rc::ptr_eq(own, one));
+        let decrypts_here =
+            |one: &&Rc<Decryption>| self.issuers.iter().any(|issuer| issuer.sources.contains(found.source) && is_of(issuer, one));
+        let mut decryptions = self.decryptions.iter().filter(decrypts_here).peekable();
+        if decryptions.peek().is_none() {
+            return Err(Rejection::TokenMalformed);
+        }
+        let encrypted = EncryptedToken::read(found.token)?;
+        let mut refusal = None;
+        for decryption in decryptions {
+            match decryption.open(&encrypted) {
+                Ok(inner) => {
+                    let issuer = self.issuer_of(&Token::read(&inner)?, found.source);
+                    if issuer.and_then(|index| self.issuers.get(index)).is_some_and(|issuer| is_of(issuer, decryption)) {
+                        return Ok(inner);
+                    }
+                    refusal = Some(Rejection::IssuerUnknown);
+                }
+                Err(rejection) => refusal = refusal.or(Some(rejection)),
+            }
+        }
+        Err(refusal.unwrap_or(Rejection::TokenMalformed))
     }
 
     /// Whether the upstream gets the tokens of an issuer.

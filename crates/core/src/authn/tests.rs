@@ -1,3 +1,4 @@
+mod encrypted_tokens;
 mod entries;
 mod fetched_keys;
 mod known_tokens;
