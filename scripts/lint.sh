@@ -36,15 +36,16 @@ layer() {
 native=$(rustc -vV | sed -n 's/^host: //p')
 wasm=wasm32-wasip1
 pure=(portcullis-config portcullis-signatures)
-encryption=portcullis-encryption
+encryption=portcullis-encryption minting=portcullis-minting
 for target in "$native" $wasm; do
     layer "$target" portcullis-config
     layer "$target" portcullis-signatures
     layer "$target" portcullis-request "${pure[@]}"
     layer "$target" $encryption
-    layer "$target" portcullis-core portcullis-request $encryption "${pure[@]}"
+    layer "$target" $minting portcullis-signatures
+    layer "$target" portcullis-core portcullis-request $encryption $minting "${pure[@]}"
 done
-pure+=(portcullis-request $encryption)
+pure+=(portcullis-request $encryption $minting)
 layer $wasm portcullis-host portcullis-core "${pure[@]}"
 layer "$native" portcullis-cli portcullis-core "${pure[@]}"
 for filter in jwt-auth auth-header audit-log metrics portcullis-filter; do

@@ -128,7 +128,11 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
     // What cannot be used is told also where it is not needed.
     stand_ins.answer(&mut authn, now)?;
     let mut settled = settle(loaded, given.exchange(now), &stand_ins, now)?;
-    if settled.refusal.as_ref().is_some_and(|refusal| refusal.rejection == Rejection::KeysUnavailable) {
+    if settled
+        .refusal
+        .as_ref()
+        .is_some_and(|refusal| matches!(refusal.rejection, Rejection::KeysUnavailable | Rejection::HostError))
+    {
         settled.lacks_keys |= !configuration.missing_variables().is_empty();
     }
     let judge = Judge { authn, configuration: &configuration, stand_ins: &stand_ins, now, shows_tokens: arguments.show_token };
@@ -145,6 +149,7 @@ fn settle(loaded: Loaded, mut exchange: Exchange, stand_ins: &StandIns, now: Uni
     for mut stage in loaded.stages {
         match ask(stage.as_mut(), &mut exchange, stand_ins, now)? {
             Verdict::Continue => {}
+            Verdict::Answer(_) => break,
             Verdict::Refuse(found) => refusal = refusal.or(Some(found)),
             Verdict::Wait(_) => {
                 lacks_keys = true;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use portcullis_core::audit::{SCHEMA, STATE_KEY};
 use portcullis_core::authn::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
 use portcullis_core::config::metrics::Label;
-use portcullis_core::decision::{ANONYMOUS, CORS_PREFLIGHT, PUBLIC, TOKEN_VALID};
+use portcullis_core::decision::{ANONYMOUS, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
 use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL};
 use portcullis_core::rejection::Rejection;
 
@@ -14,11 +14,12 @@ use crate::module_name::ModuleName;
 use crate::schema;
 
 /// The reasons of requests that are let through.
-const ALLOWED: [(&str, &str); 4] = [
+const ALLOWED: [(&str, &str); 5] = [
     (TOKEN_VALID, "The token is valid and has what the rule needs."),
     (PUBLIC, "The rule is public; credentials are not looked at."),
     (ANONYMOUS, "The request has no credentials, and the rule does not need any."),
     (CORS_PREFLIGHT, "The request is a CORS preflight, and `bypassCorsPreflight` is set."),
+    (KEYS_SERVED, "The gateway itself answered with its public keys (`token.internal.jwksPath`)."),
 ];
 
 /// The members of an audit event, in their order, with those of the objects in it.

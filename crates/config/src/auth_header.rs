@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::internal_token::InternalTokenConfig;
 use crate::matching::MatchConfig;
 
 /// What the upstream is told about the caller.
@@ -99,12 +100,14 @@ pub enum ClaimType {
 }
 
 /// What becomes of the token itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenConfig {
     /// Whether the upstream gets the token.
     pub forward: Forward,
+    /// The token that it gets with `replace`.
+    pub internal: Option<InternalTokenConfig>,
 }
 
 /// Whether the upstream gets the token.
@@ -116,4 +119,6 @@ pub enum Forward {
     Keep,
     /// It does not: an Authorization header with the scheme Bearer or DPoP is removed from every request, and with it the header DPoP.
     Strip,
+    /// It gets the gateway's own in its place, and Authorization is removed from every request whatever it holds.
+    Replace,
 }

@@ -26,6 +26,6 @@ impl BundleConfig {
     /// What `authHeader` says about the token.
     #[must_use]
     pub fn forward(&self) -> Option<Forward> {
-        self.auth_header.as_ref()?.token.map(|token| token.forward)
+        self.auth_header.as_ref()?.token.as_ref().map(|token| token.forward)
     }
 }

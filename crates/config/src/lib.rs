@@ -17,6 +17,7 @@ pub mod deny;
 pub mod document;
 pub mod duration;
 mod error;
+pub mod internal_token;
 pub mod jwt_auth;
 pub mod jwt_rule;
 pub mod matching;

@@ -4,25 +4,31 @@
 //! 1. Each received header that a `strip` pattern or an `inject` header names is removed, in every disguise of its name
 //!    ([`NamePattern`]). A header that an earlier stage of the same module sets stays, because setting it already replaces
 //!    what the client sent.
-//! 2. With `token.forward: strip`, an Authorization header with the scheme Bearer or DPoP is removed, and with it the header DPoP.
+//! 2. With `token.forward: strip`, an Authorization header with the scheme Bearer or DPoP is removed, and with it the header DPoP; with
+//!    `replace` both always are, and every copy of the header that carries the gateway's own token.
 //! 3. Only when the request is allowed, the headers of `inject` are set; those that say something of the caller only when a
 //!    principal is known. A value that is absent, null or empty sets no header.
+//! 4. With `replace`, the caller's [`InternalToken`] is set then too.
 //!
 //! It refuses a request whose value is too long for a header (`claim_too_large`), has another type or other characters than it may
-//! have (`claim_mismatch`) or is absent where one is required (`claim_missing`), and one with a forged header whose name cannot be
-//! handed to the proxy for removal (`request_malformed`).
+//! have (`claim_mismatch`) or is absent where one is required (`claim_missing`), one whose token cannot be replaced, and one with a
+//! forged header whose name cannot be handed to the proxy for removal (`request_malformed`).
 
+mod carrier;
 mod escaper;
 mod identity_template;
 mod injection;
+mod internal_token;
 mod name_pattern;
 mod name_set;
 mod policy;
 mod rendering;
 
+pub use carrier::Carrier;
 pub use escaper::Unfit;
 pub use identity_template::{Facts, IdentityTemplate};
 pub use injection::Injection;
+pub use internal_token::InternalToken;
 pub use name_pattern::NamePattern;
 pub use name_set::NameSet;
 pub use policy::Policy;
@@ -41,10 +47,11 @@ use crate::time::UnixTime;
 const AUTHORIZATION: &str = "authorization";
 
 /// The stage auth-header.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AuthHeader {
     policy: Rc<Policy>,
     standalone: bool,
+    token: Option<InternalToken>,
 }
 
 impl AuthHeader {
@@ -52,7 +59,13 @@ impl AuthHeader {
     /// decision come from another module.
     #[must_use]
     pub const fn new(policy: Rc<Policy>, standalone: bool) -> Self {
-        Self { policy, standalone }
+        Self { policy, standalone, token: None }
+    }
+
+    /// The same stage, which gives each caller a token of the gateway's own.
+    #[must_use]
+    pub fn with_token(self, token: Option<InternalToken>) -> Self {
+        Self { token, ..self }
     }
 
     /// Whether the request goes on, so that the upstream may be told of something.
@@ -64,7 +77,7 @@ impl AuthHeader {
     }
 
     /// The headers that tell the upstream of the caller and the request.
-    fn inject(&self, exchange: &mut Exchange) -> Result<(), Rejection> {
+    fn inject(&mut self, exchange: &mut Exchange, now: UnixTime) -> Result<(), Rejection> {
         let identity = exchange.identity.clone();
         let of_the_caller = match &identity {
             Some(identity) => Some(match &identity.injected {
@@ -74,8 +87,15 @@ impl AuthHeader {
             None => None,
         };
         let of_the_request = self.policy.injected_here(exchange, identity.as_deref())?;
+        let own_token = match identity.filter(|_| self.policy.forward() == Some(Forward::Replace)) {
+            Some(identity) => {
+                let token = self.token.as_mut().ok_or(Rejection::HostError)?;
+                Some(token.header_for(&identity, !self.standalone, now)?)
+            }
+            None => None,
+        };
         of_the_caller.iter().for_each(|edits| exchange.edits.extend(edits));
-        of_the_request.into_iter().for_each(|edit| exchange.edits.push(edit));
+        of_the_request.into_iter().chain(own_token).for_each(|edit| exchange.edits.push(edit));
         Ok(())
     }
 }
@@ -85,7 +105,7 @@ impl Stage for AuthHeader {
         Needs { upstream_identity: self.standalone, route_name: self.policy.needs_route_name(), ..Needs::default() }
     }
 
-    fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
+    fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         let Some(forged) = self.policy.owned().received(exchange.request.headers()) else {
             return refuse(exchange, Rejection::RequestMalformed);
         };
@@ -99,7 +119,7 @@ impl Stage for AuthHeader {
         if !self.is_allowed(exchange) {
             return Verdict::Continue;
         }
-        match self.inject(exchange) {
+        match self.inject(exchange, now) {
             Ok(()) => Verdict::Continue,
             Err(rejection) => refuse(exchange, rejection),
         }

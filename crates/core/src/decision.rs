@@ -41,7 +41,7 @@ pub struct Decision {
     /// How it ended.
     #[serde(rename = "decision")]
     pub effect: Effect,
-    /// Why: `token_valid`, `public`, `anonymous` or `cors_preflight` when allowed, else a [`Rejection`] code.
+    /// Why: `token_valid`, `public`, `anonymous`, `cors_preflight` or `keys_served` when allowed, else a [`Rejection`] code.
     pub reason: Cow<'static, str>,
     /// The name of the `jwtRules` entry that vouched for the caller. Absent while nobody did: the issuer that an unverified
     /// token claims never stands here.
@@ -59,6 +59,8 @@ pub const PUBLIC: &str = "public";
 pub const CORS_PREFLIGHT: &str = "cors_preflight";
 /// The reason of an allowed request without credentials where they are optional.
 pub const ANONYMOUS: &str = "anonymous";
+/// The reason of a request for the gateway's own public keys, which the gateway answers.
+pub const KEYS_SERVED: &str = "keys_served";
 /// The name of the rule for a request that no rule matches.
 pub const DEFAULT_RULE: &str = "default";
 

@@ -14,7 +14,7 @@
 //! | text with values in it | [`template`] |
 //! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
-//! | the four stages | [`authn`], [`auth_header`], [`audit`], [`metrics`] |
+//! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`audit`], [`metrics`] |
 //! | from what the operator wrote to stages | [`config`], [`platform`], [`module`] |
 
 #![forbid(unsafe_code)]
@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod module;
 pub mod platform;
 pub mod publication;
+pub mod published_keys;
 pub mod recent;
 pub mod requirement;
 pub mod rules;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::audit::{self, AuditLog};
-use crate::auth_header::{self, AuthHeader};
+use crate::auth_header::{self, AuthHeader, InternalToken};
 use crate::authn::{self, Authn, Destination};
 use crate::config::audit_log::AuditLogConfig;
 use crate::config::auth_header::{AuthHeaderConfig, Forward};
@@ -16,6 +16,7 @@ use crate::jose::{AlgorithmSet, Signatures};
 use crate::metrics::{self, Metrics};
 use crate::platform::Platform;
 use crate::publication::Publication;
+use crate::published_keys::PublishedKeys;
 use crate::stage::Stage;
 
 /// A deployable module.
@@ -71,7 +72,7 @@ impl Module {
         let mut loaded = Loaded::default();
         match self {
             Self::JwtAuth => loaded.authn(&JwtAuthConfig::parse(document)?, platform)?,
-            Self::AuthHeader => loaded.auth_header(&AuthHeaderConfig::parse(document)?)?,
+            Self::AuthHeader => loaded.auth_header(&AuthHeaderConfig::parse(document)?, platform)?,
             Self::AuditLog => loaded.audit(&AuditLogConfig::parse(document)?, true)?,
             Self::Metrics => loaded.metrics(&MetricsConfig::parse(document)?, true)?,
             Self::Bundle => loaded.bundle(&BundleConfig::parse(document)?, platform)?,
@@ -122,12 +123,13 @@ impl Loaded {
         self.publication = authn.publication();
         let auth_header = config.auth_header.as_ref();
         let auth_header =
-            auth_header.map(|config| self.within("authHeader", |part| part.auth_header_policy(config))).transpose()?;
+            auth_header.map(|config| self.within("authHeader", |part| part.auth_header_policy(config, platform))).transpose()?;
+        let (auth_header, token) = auth_header.unzip();
         let signatures = self.signatures(platform);
         let authn = Authn::new(authn, keyrings).with_signatures(signatures).before(auth_header.clone());
         self.stages.push(Box::new(authn));
         if let Some(policy) = auth_header {
-            self.stages.push(Box::new(AuthHeader::new(policy, false)));
+            self.stages.push(Box::new(AuthHeader::new(policy, false).with_token(token.flatten())));
         }
         Ok(())
     }
@@ -166,20 +168,32 @@ impl Loaded {
         Ok(())
     }
 
-    fn auth_header(&mut self, config: &AuthHeaderConfig) -> Result<(), ConfigError> {
-        let policy = self.auth_header_policy(config)?;
+    fn auth_header(&mut self, config: &AuthHeaderConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
+        let (policy, token) = self.auth_header_policy(config, platform)?;
         if policy.forward() == Some(Forward::Keep) {
             let message = "changes nothing here: jwt-auth keeps or strips the token, by `forwardOriginalToken`";
             self.warnings.push(Warning::new("token.forward", message));
         }
-        self.stages.push(Box::new(AuthHeader::new(policy, true)));
+        self.stages.push(Box::new(AuthHeader::new(policy, true).with_token(token)));
         Ok(())
     }
 
-    fn auth_header_policy(&mut self, config: &AuthHeaderConfig) -> Result<Rc<auth_header::Policy>, ConfigError> {
+    /// The policy, and what makes the gateway's own tokens. The stage that serves their keys comes before the one that authenticates.
+    fn auth_header_policy(
+        &mut self,
+        config: &AuthHeaderConfig,
+        platform: &Platform<'_>,
+    ) -> Result<(Rc<auth_header::Policy>, Option<InternalToken>), ConfigError> {
+        const PATH: &str = "token.internal";
         let (policy, warnings) = auth_header::Policy::compile(config)?;
         self.warnings.extend(warnings);
-        Ok(Rc::new(policy))
+        let policy = Rc::new(policy);
+        let Some(internal) = config.token.as_ref().and_then(|token| token.internal.as_ref()) else { return Ok((policy, None)) };
+        let (token, keys) = InternalToken::compile(internal, PATH, platform, &mut self.warnings)?;
+        if let Some(target) = &internal.jwks_path {
+            self.stages.push(Box::new(PublishedKeys::compile(target, &format!("{PATH}.jwksPath"), &keys)?));
+        }
+        Ok((policy, Some(token)))
     }
 
     fn audit(&mut self, config: &AuditLogConfig, standalone: bool) -> Result<(), ConfigError> {
@@ -201,6 +215,10 @@ impl Loaded {
 mod tests {
     use super::*;
     use crate::config::Variable;
+    use crate::headers::Headers;
+    use crate::request::Request;
+    use crate::stage::{Alone, Exchange, Verdict};
+    use crate::time::UnixTime;
 
     fn load(module: Module, document: &str) -> Result<(usize, Vec<String>), String> {
         let loaded = module.load(document.as_bytes(), &|_: &str| Variable::Unset).map_err(|error| error.to_string())?;
@@ -213,6 +231,29 @@ mod tests {
         assert_eq!(load(Module::Bundle, r#"{"jwtAuth":{}}"#), Ok((1, vec![no_issuer.clone()])));
         let all = r#"{"metrics":{},"auditLog":{},"jwtAuth":{},"authHeader":{"strip":["x-user-*"]}}"#;
         assert_eq!(load(Module::Bundle, all), Ok((4, vec![no_issuer])));
+    }
+
+    #[test]
+    fn the_keys_of_the_gateway_are_served_before_anybody_is_asked_who_they_are() {
+        let key = r#"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\",
+            \"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}"#
+            .replace('\n', " ");
+        let part = |path: &str| {
+            format!(
+                r#"{{"token":{{"forward":"replace","internal":{{"issuer":"a","audience":"b","key":{{"inline":"{key}"}},"jwksPath":"{path}"}}}}}}"#
+            )
+        };
+        let inline = "token.internal.key.inline: the secret stands in the configuration; `env` keeps it out";
+        assert_eq!(load(Module::AuthHeader, &part("/keys")), Ok((2, vec![inline.to_owned()])));
+        let bundle = format!(r#"{{"jwtAuth":{{}},"metrics":{{}},"authHeader":{}}}"#, part("/keys"));
+        let mut loaded = Module::Bundle.load(bundle.as_bytes(), &|_: &str| Variable::Unset).unwrap();
+        let pseudo = [(":method", "GET"), (":path", "/keys"), (":authority", "a")];
+        let mut exchange = Exchange::new(Request::new(Headers::from_pairs(pseudo)), None);
+        let now = UnixTime::from_secs(1);
+        let verdicts: Vec<_> = loaded.stages.iter_mut().map(|stage| stage.on_request(&mut exchange, now, &mut Alone)).collect();
+        assert!(matches!(&verdicts[..], [Verdict::Continue, Verdict::Answer(_), Verdict::Refuse(_), _]), "{verdicts:?}");
+        let error = load(Module::Bundle, &format!(r#"{{"jwtAuth":{{}},"authHeader":{}}}"#, part("keys"))).unwrap_err();
+        assert!(error.starts_with("authHeader.token.internal.jwksPath: is not an exact path"), "{error}");
     }
 
     #[test]

@@ -6,24 +6,27 @@ use std::rc::Rc;
 use crate::config::Environment;
 use crate::jose::NativeSignatures;
 
-/// The place where a module runs. Made from an [`Environment`] alone it is one without a proxy.
+/// The place where a module runs. Made from an [`Environment`] alone it is one without a proxy: no token that is made there is sent
+/// to anyone, so none needs a seed of its own.
 #[derive(Clone)]
 pub struct Platform<'a> {
     /// The environment that `{env: NAME}` reads.
     pub environment: &'a dyn Environment,
     /// The proxy's own verification of signatures, where it offers one.
     pub native_signatures: Option<Rc<dyn NativeSignatures>>,
+    /// Random bytes that nobody else has; absent where the place has none, and then nothing is made that needs them.
+    pub seed: Option<[u8; 32]>,
 }
 
 impl<'a, E: Environment> From<&'a E> for Platform<'a> {
     fn from(environment: &'a E) -> Self {
-        Self { environment, native_signatures: None }
+        Self { environment, native_signatures: None, seed: Some([0; 32]) }
     }
 }
 
 impl<'a> From<&'a dyn Environment> for Platform<'a> {
     fn from(environment: &'a dyn Environment) -> Self {
-        Self { environment, native_signatures: None }
+        Self { environment, native_signatures: None, seed: Some([0; 32]) }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::answer::Refusal;
+use crate::answer::{LocalReply, Refusal};
 use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::HeaderEdits;
 use crate::principal::Identity;
@@ -20,6 +20,8 @@ pub enum Verdict {
     Continue,
     /// Answer in place of the upstream. Later stages still run, so that they can remove what must not be logged.
     Refuse(Refusal),
+    /// Answer in place of the upstream with something that is for everyone. No later stage is asked.
+    Answer(Rc<LocalReply>),
     /// Hold the request until the fetch with this number has ended, then ask again.
     Wait(FetchId),
 }

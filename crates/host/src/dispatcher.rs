@@ -94,7 +94,9 @@ impl<P: Proxy> Dispatcher<P> {
         // Only those who decide who is calling verify anything.
         let native_signatures =
             if matches!(plugin.identity, IdentitySource::Stages) { self.proxy.native_signatures() } else { None };
-        let loaded = (plugin.load)(&document, Platform { environment: &environment, native_signatures })?;
+        let mut seed = [0; 32];
+        let seed = getrandom::fill(&mut seed).is_ok().then_some(seed);
+        let loaded = (plugin.load)(&document, Platform { environment: &environment, native_signatures, seed })?;
         if plugin.callbacks.tick {
             self.proxy.set_tick_period(TICK_PERIOD)?;
         }

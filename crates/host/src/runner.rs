@@ -13,7 +13,7 @@ mod settling;
 use std::rc::Rc;
 use std::time::Duration;
 
-use portcullis_core::answer::Refusal;
+use portcullis_core::answer::{LocalReply, Refusal};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::request::Request;
 use portcullis_core::stage::{Exchange, FetchId, Stage, Surroundings, Verdict};
@@ -63,6 +63,8 @@ impl Action {
 enum Asked {
     /// All were asked; the refusal, if there is one.
     Decided(Option<Refusal>),
+    /// One answers with something that is for everyone.
+    Answered(Rc<LocalReply>),
     /// One wants to wait.
     Wait(usize, FetchId),
 }
@@ -153,6 +155,7 @@ impl<P: Proxy> Runner<'_, P> {
         for _ in 0..MAX_ASKS {
             match self.ask(exchange, from, None, now) {
                 Asked::Decided(refusal) => return self.settle(exchange, refusal),
+                Asked::Answered(reply) => return self.serve(exchange, &reply),
                 Asked::Wait(stage, fetch) => {
                     if self.send_due_for(stream, stage, fetch, now) {
                         return Phase::Waiting(Wait { stage, fetch, since });
@@ -169,7 +172,7 @@ impl<P: Proxy> Runner<'_, P> {
         let refusal = Refusal::from(Rejection::KeysUnavailable);
         match self.ask(exchange, stage.saturating_add(1), Some(refusal.clone()), now) {
             Asked::Decided(refusal) => self.settle(exchange, refusal),
-            Asked::Wait(..) => self.settle(exchange, Some(refusal)),
+            Asked::Answered(_) | Asked::Wait(..) => self.settle(exchange, Some(refusal)),
         }
     }
 
@@ -197,8 +200,9 @@ fn ask(
     for (index, stage) in stages.iter_mut().enumerate().skip(from) {
         match stage.on_request(exchange, now, around) {
             Verdict::Refuse(other) if refusal.is_none() => refusal = Some(other),
+            Verdict::Answer(reply) if refusal.is_none() => return Asked::Answered(reply),
             Verdict::Wait(fetch) if refusal.is_none() => return Asked::Wait(index, fetch),
-            Verdict::Continue | Verdict::Refuse(_) | Verdict::Wait(_) => {}
+            Verdict::Continue | Verdict::Refuse(_) | Verdict::Answer(_) | Verdict::Wait(_) => {}
         }
     }
     Asked::Decided(refusal)

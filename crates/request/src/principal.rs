@@ -1,6 +1,6 @@
 //! Who is calling: the verified result of authentication.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,11 @@ use crate::edits::Edit;
 use crate::jose::KnownToken;
 use crate::memory;
 use crate::rejection::Rejection;
+use crate::time::UnixTime;
+
+mod lasting;
+
+pub use lasting::Lasting;
 
 /// How the caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,19 +126,34 @@ pub struct Identity {
     token: Option<KnownToken>,
     principal: OnceCell<Option<Principal>>,
     json: OnceCell<String>,
+    lasting: RefCell<Option<Lasting>>,
 }
 
 impl Identity {
     /// The identity of a caller, for whom no headers are made yet.
     #[must_use]
     pub fn new(principal: Principal, issuer_name: Rc<str>) -> Self {
-        Self { issuer_name, injected: None, token: None, principal: Some(principal).into(), json: OnceCell::new() }
+        Self {
+            issuer_name,
+            injected: None,
+            token: None,
+            principal: Some(principal).into(),
+            json: OnceCell::new(),
+            lasting: RefCell::new(None),
+        }
     }
 
     /// The identity of whom a token names.
     #[must_use]
     pub const fn of_token(token: KnownToken, issuer_name: Rc<str>) -> Self {
-        Self { issuer_name, injected: None, token: Some(token), principal: OnceCell::new(), json: OnceCell::new() }
+        Self {
+            issuer_name,
+            injected: None,
+            token: Some(token),
+            principal: OnceCell::new(),
+            json: OnceCell::new(),
+            lasting: RefCell::new(None),
+        }
     }
 
     /// The same with the headers that are set for the caller.
@@ -159,6 +179,24 @@ impl Identity {
     #[must_use]
     pub fn json(&self) -> &str {
         self.json.get_or_init(|| self.principal().and_then(|principal| principal.to_json().ok()).unwrap_or_default())
+    }
+
+    /// What was made for the caller and still holds, or is made now.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn lasting<E>(&self, now: UnixTime, make: impl FnOnce() -> Result<Lasting, E>) -> Result<Rc<str>, E> {
+        if let Ok(known) = self.lasting.try_borrow()
+            && let Some(lasting) = known.as_ref().filter(|lasting| lasting.holds(now))
+        {
+            return Ok(Rc::clone(&lasting.value));
+        }
+        let made = make()?;
+        let value = Rc::clone(&made.value);
+        if let Ok(mut known) = self.lasting.try_borrow_mut() {
+            *known = Some(made);
+        }
+        Ok(value)
     }
 
     /// The memory that it takes, injected headers aside, and will take when all of it has been asked for.

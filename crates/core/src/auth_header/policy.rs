@@ -2,14 +2,16 @@
 
 use std::rc::Rc;
 
+use super::AUTHORIZATION;
 use super::injection::Injection;
 use super::name_pattern::NamePattern;
 use super::name_set::NameSet;
-use crate::config::auth_header::{AuthHeaderConfig, Forward};
+use crate::config::auth_header::{AuthHeaderConfig, Forward, TokenConfig};
 use crate::config::{ConfigError, Warning};
 use crate::edits::Edit;
 use crate::principal::{Identity, Principal};
 use crate::rejection::Rejection;
+use crate::sender::proof;
 use crate::stage::Exchange;
 
 /// The policy of the stage auth-header.
@@ -44,7 +46,10 @@ impl Policy {
             }
             inject.push(injection);
         }
-        let forward = config.token.map(|token| token.forward);
+        let forward = config.token.as_ref().map(|token| token.forward);
+        if let Some(token) = &config.token {
+            owned.extend(names_of_the_own_token(token, &inject)?);
+        }
         let mut warnings = Vec::new();
         if owned.is_empty() && inject.is_empty() && forward.is_none() {
             warnings.push(Warning::new("", "strips and injects nothing"));
@@ -66,6 +71,16 @@ impl Policy {
     #[must_use]
     pub const fn forward(&self) -> Option<Forward> {
         self.forward
+    }
+
+    /// About how much memory is taken for a caller by what is made later than the headers of `inject`.
+    #[must_use]
+    pub const fn later_bytes(&self) -> usize {
+        const OWN_TOKEN: usize = 1024;
+        match self.forward {
+            Some(Forward::Replace) => OWN_TOKEN,
+            Some(Forward::Keep | Forward::Strip) | None => 0,
+        }
     }
 
     /// The headers that only the gateway may set.
@@ -104,6 +119,28 @@ impl Policy {
         }
         Ok(edits)
     }
+}
+
+/// The headers that only the gateway may set because it puts a token of its own there.
+fn names_of_the_own_token(config: &TokenConfig, inject: &[Injection]) -> Result<Vec<NamePattern>, ConfigError> {
+    let internal = match (config.forward, &config.internal) {
+        (Forward::Replace, Some(internal)) => internal,
+        (Forward::Replace, None) => {
+            return Err(ConfigError::new("token.internal", "is missing").hint("it says what the token is replaced by"));
+        }
+        (Forward::Keep | Forward::Strip, Some(_)) => {
+            return Err(ConfigError::new("token.internal", "is for `forward: replace` only"));
+        }
+        (Forward::Keep | Forward::Strip, None) => return Ok(Vec::new()),
+    };
+    let header = internal.header.as_deref().unwrap_or(AUTHORIZATION);
+    let owned = [header, AUTHORIZATION, proof::DPOP];
+    for name in owned {
+        if let Some(first) = inject.iter().position(|injection| injection.name().matches(name.as_bytes())) {
+            return Err(ConfigError::new("token.internal.header", format!("`{name}` is already set by inject[{first}]")));
+        }
+    }
+    owned.into_iter().map(|name| NamePattern::exact(name, "token.internal.header")).collect()
 }
 
 fn patterns(texts: &[String], key: &str) -> Result<Vec<NamePattern>, ConfigError> {

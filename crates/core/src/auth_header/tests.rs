@@ -9,6 +9,7 @@ use crate::stage::Alone;
 use serde_json::{Value, json};
 
 mod injecting;
+mod replacing;
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
@@ -275,7 +276,7 @@ fn refuses_bad_configuration() {
         let config: AuthHeaderConfig = serde_json::from_value(config).unwrap();
         assert_eq!(Policy::compile(&config).unwrap_err().to_string(), expected);
     }
-    for unknown in [json!({"stripp": []}), json!({"token": {"forward": "replace"}}), json!({"inject": [{"claim": "x"}]})] {
+    for unknown in [json!({"stripp": []}), json!({"token": {"forward": "replaced"}}), json!({"inject": [{"claim": "x"}]})] {
         assert!(serde_json::from_value::<AuthHeaderConfig>(unknown).is_err());
     }
 }

@@ -103,7 +103,8 @@ impl Callers {
         }
         let (token, caller, validity) = self.verify(policy, found, now)?;
         let caller = Rc::new(caller);
-        self.verified.insert(token, Rc::clone(&caller), caller.bytes(), validity);
+        let later = self.inject.as_ref().map_or(0, |inject| inject.later_bytes());
+        self.verified.insert(token, Rc::clone(&caller), caller.bytes().saturating_add(later), validity);
         Ok(caller)
     }
 

@@ -1,6 +1,6 @@
 //! Carries out a decision. The only place where a request is let go.
 
-use portcullis_core::answer::Refusal;
+use portcullis_core::answer::{LocalReply, Refusal};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::Exchange;
 
@@ -31,6 +31,17 @@ impl<P: Proxy> Runner<'_, P> {
         match refusal {
             Some(refusal) => self.refuse(exchange, &refusal),
             None => Phase::Passed,
+        }
+    }
+
+    /// Publishes, then answers with something that is for everyone.
+    pub(super) fn serve(&self, exchange: &mut Exchange, reply: &LocalReply) -> Phase {
+        match self.publish(exchange) {
+            Ok(()) => send(self.proxy, reply),
+            Err(error) => {
+                self.report("a request was refused", error);
+                self.settle(exchange, Some(Refusal::from(Rejection::HostError)))
+            }
         }
     }
 
@@ -67,11 +78,14 @@ pub fn refuse_without_policy<P: Proxy>(proxy: &P) -> Phase {
 }
 
 fn answer<P: Proxy>(proxy: &P, refusal: &Refusal, request_id: Option<&str>) -> Phase {
-    let reply = refusal.to_reply(request_id);
-    match proxy.reply(&reply) {
+    send(proxy, &refusal.to_reply(request_id))
+}
+
+fn send<P: Proxy>(proxy: &P, reply: &LocalReply) -> Phase {
+    match proxy.reply(reply) {
         Ok(()) => Phase::Answered(reply.status),
         Err(error) => {
-            proxy.log(Severity::Error, &format!("portcullis: a refusal could not be sent: {error}"));
+            proxy.log(Severity::Error, &format!("portcullis: an answer could not be sent: {error}"));
             let _ = proxy.reset();
             Phase::Unanswered
         }
