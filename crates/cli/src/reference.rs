@@ -6,7 +6,7 @@ use portcullis_core::audit::{SCHEMA, STATE_KEY};
 use portcullis_core::authn::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
 use portcullis_core::config::metrics::Label;
 use portcullis_core::decision::{ANONYMOUS, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
-use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL};
+use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
 use portcullis_core::rejection::Rejection;
 
 use crate::markdown::meanings;
@@ -23,7 +23,7 @@ const ALLOWED: [(&str, &str); 5] = [
 ];
 
 /// The members of an audit event, in their order, with those of the objects in it.
-const EVENT: [(&str, &str); 28] = [
+const EVENT: [(&str, &str); 29] = [
     ("schema", "The form of the event and its version."),
     ("id", "What tells the event from others: the request's `x-request-id`."),
     ("time", "When the request came: RFC 3339, in UTC, with milliseconds."),
@@ -36,6 +36,10 @@ const EVENT: [(&str, &str); 28] = [
     ("decision.reason", "A reason code, see above."),
     ("decision.issuer", "The name of the `jwtRules` entry that vouched for the caller; left out when none did."),
     ("decision.shadow", "Whether the decision was only reported: the request passed, whatever the decision says."),
+    (
+        "strippedHeaders",
+        "The names of identity headers that the client sent and the gateway removed, 16 at most; null when there were none.",
+    ),
     ("principal", "The caller; null when nobody was authenticated."),
     ("principal.issuer", "The token's `iss`."),
     ("principal.subject", "The caller's subject."),
@@ -84,13 +88,14 @@ fn metrics(text: &mut String) {
         "\n## Metrics\n\nAs they stand in `/stats/prometheus`, given the `stats_tags` of `envoy/` or the `extraStatTags` of `istio/`.\n\n\
          | metric | kind | labels |\n|---|---|---|\n\
          | `{REQUESTS_TOTAL}` | counter | {labels} |\n\
-         | `{REQUEST_DURATION_MS}` | histogram | `{}` |\n\
+         | `{REQUEST_DURATION_MS}` | histogram | `{rule}` |\n\
+         | `{STRIPPED_HEADERS_TOTAL}` | counter | `{rule}` |\n\
          | `{FETCHES_TOTAL}` | counter | `issuer`, `outcome` |\n\
          | `{LAST_SUCCESS}` | gauge | `issuer` |\n\
          | `{FAILURES}` | gauge | `issuer` |\n\
          | `{KEYS}` | gauge | `issuer` |\n\n\
          | label | value |\n|---|---|\n",
-        Label::Rule.as_str(),
+        rule = Label::Rule.as_str(),
     );
     let schema = schema::inlined(ModuleName::Metrics);
     let property = schema::properties(schema.as_value()).find_map(|(key, property)| (key == "labels").then_some(property));
@@ -98,7 +103,9 @@ fn metrics(text: &mut String) {
         let _ = writeln!(text, "| `{label}` | {meaning} |");
     }
     text.push_str(
-        "\nWhere there is nothing to say the value is `none`. Beyond `maxSeries` every label is `other`.\n\n\
+        "\n`portcullis_stripped_headers_total` counts identity headers that the client sent and the gateway removed: who forges them, or\n\
+         what was not taken off the headers at an earlier hop.\n\
+         \nWhere there is nothing to say the value is `none`. Beyond `maxSeries` every label is `other`.\n\n\
          Those of keys are jwt-auth's own; `issuer` is the name of the entry, with `/tenant` behind it where it has tenants.\n\n\
          | outcome | of a fetch |\n|---|---|\n",
     );

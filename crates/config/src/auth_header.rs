@@ -16,6 +16,12 @@ pub struct AuthHeaderConfig {
     /// Headers that say who is calling.
     #[serde(default)]
     pub inject: Vec<InjectConfig>,
+    /// Names of headers that are removed from every answer: exact, or a prefix that ends with `*`.
+    #[serde(default)]
+    pub strip_response: Vec<String>,
+    /// Whether the proxy chooses the route anew by the headers that are set here. Rules must not depend on the route then.
+    #[serde(default)]
+    pub clear_route_cache: bool,
     /// What becomes of the token itself.
     pub token: Option<TokenConfig>,
 }

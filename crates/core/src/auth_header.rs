@@ -9,6 +9,9 @@
 //! 3. Only when the request is allowed, the headers of `inject` are set; those that say something of the caller only when a
 //!    principal is known. A value that is absent, null or empty sets no header.
 //! 4. With `replace`, the caller's [`InternalToken`] is set then too.
+//! 5. With `clearRouteCache`, the proxy chooses the route anew by these headers.
+//!
+//! From answers, the headers of `stripResponse` are removed.
 //!
 //! It refuses a request whose value is too long for a header (`claim_too_large`), has another type or other characters than it may
 //! have (`claim_mismatch`) or is absent where one is required (`claim_missing`), one whose token cannot be replaced, and one with a
@@ -36,9 +39,11 @@ pub use rendering::{MAX_COPIES, MAX_VALUE_BYTES, Rendering, Values};
 
 use std::rc::Rc;
 
+use crate::authn::Inject;
 use crate::config::auth_header::Forward;
 use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::{Edit, HeaderEdits};
+use crate::headers::Headers;
 use crate::rejection::Rejection;
 use crate::sender::proof;
 use crate::stage::{Exchange, Needs, Stage, Surroundings, Verdict};
@@ -102,13 +107,20 @@ impl AuthHeader {
 
 impl Stage for AuthHeader {
     fn needs(&self) -> Needs {
-        Needs { upstream_identity: self.standalone, route_name: self.policy.needs_route_name(), ..Needs::default() }
+        let Self { policy, standalone, .. } = self;
+        Needs {
+            route_name: policy.needs_route_name(),
+            upstream_identity: *standalone,
+            response_headers: !policy.strip_response().is_empty(),
+            ..Needs::default()
+        }
     }
 
     fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         let Some(forged) = self.policy.owned().received(exchange.request.headers()) else {
             return refuse(exchange, Rejection::RequestMalformed);
         };
+        exchange.stripped.add(forged.iter().filter(|name| !is_credential(name)));
         remove(forged, &mut exchange.edits);
         if self.policy.forward() == Some(Forward::Strip) && exchange.request.headers().all(AUTHORIZATION).any(holds_token) {
             remove([AUTHORIZATION], &mut exchange.edits);
@@ -119,11 +131,21 @@ impl Stage for AuthHeader {
         if !self.is_allowed(exchange) {
             return Verdict::Continue;
         }
+        exchange.clears_route_cache |= self.policy.clears_route_cache();
         match self.inject(exchange, now) {
             Ok(()) => Verdict::Continue,
             Err(rejection) => refuse(exchange, rejection),
         }
     }
+
+    fn on_response(&mut self, headers: &Headers, edits: &mut HeaderEdits) {
+        self.policy.strip_response().received(headers).into_iter().flatten().for_each(|name| edits.remove(name));
+    }
+}
+
+/// Whether clients send the header for good reason, and it is removed all the same because the gateway puts its own in its place.
+fn is_credential(name: &str) -> bool {
+    name == AUTHORIZATION || name == proof::DPOP
 }
 
 /// Asks for the removal of headers, but for those that an edit sets or removes anyway.

@@ -29,6 +29,7 @@ mod tenants;
 
 use std::rc::Rc;
 
+pub use callers::Inject;
 use callers::{Caller, Callers, Obstacle};
 pub use examination::{Decrypted, Doubt, Entry, Examination};
 pub use key_reports::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
@@ -37,7 +38,6 @@ pub use policy::Policy;
 use possession::{Possession, Unproven};
 
 use crate::answer::Refusal;
-use crate::auth_header;
 use crate::config::rule::Access;
 use crate::decision::{ANONYMOUS, CORS_PREFLIGHT, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
 use crate::edits::{Edit, HeaderEdits};
@@ -125,10 +125,10 @@ impl Authn {
         Self { policy: Rc::new(policy), callers: Callers::new(keyrings) }
     }
 
-    /// The same stage before a stage [`auth_header`] of this policy, whose headers are made when a token is verified.
+    /// The same stage before one that tells the upstream of the caller, by headers that are made when a token is verified.
     #[must_use]
-    pub fn before(mut self, auth_header: Option<Rc<auth_header::Policy>>) -> Self {
-        self.callers.inject = auth_header;
+    pub fn before(mut self, inject: Option<Rc<dyn Inject>>) -> Self {
+        self.callers.inject = inject;
         self
     }
 
@@ -228,6 +228,7 @@ impl Stage for Authn {
             return Verdict::Refuse(Rejection::RequestMalformed.into());
         };
         let mut edits = HeaderEdits::default();
+        exchange.stripped.add(&forged);
         forged.into_iter().for_each(|name| edits.remove(name));
         let Outcome { decision, refusal, callers } = match self.decide(&policy, exchange, &mut Possession::new(around, now)) {
             Ok(outcome) => outcome,

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | what came | [`headers`], [`request`], [`path`] |
 //! | the seam between deciding and acting | [`stage`], [`edits`], [`time`] |
-//! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`] |
+//! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`], [`stripped`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
 //! | text with values in it | [`template`] |
 //! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`] |
@@ -38,6 +38,7 @@ pub mod requirement;
 pub mod rules;
 pub mod sender;
 pub mod stage;
+pub mod stripped;
 pub mod template;
 
 pub use portcullis_config as config;

@@ -1,9 +1,10 @@
 //! The stage metrics: counts requests and measures how long they take, under a bounded number of names.
 //!
-//! Two families, with their labels written into the names ([`SeriesName`]):
+//! Three families, with their labels written into the names ([`SeriesName`]):
 //! - the counter `portcullis_requests_total`, with the labels that the operator chose;
 //! - the histogram `portcullis_request_duration_ms`, with the label `rule` when that is among them: a histogram has dozens of
-//!   buckets, so more labels would make thousands of series.
+//!   buckets, so more labels would make thousands of series;
+//! - the counter `portcullis_stripped_headers_total`: identity headers that clients forged, with the label `rule` as well.
 //!
 //! | label | value | without one |
 //! |---|---|---|
@@ -39,6 +40,9 @@ pub const REQUESTS_TOTAL: &str = "portcullis_requests_total";
 /// The name of the histogram.
 pub const REQUEST_DURATION_MS: &str = "portcullis_request_duration_ms";
 
+/// The name of the counter of forged headers.
+pub const STRIPPED_HEADERS_TOTAL: &str = "portcullis_stripped_headers_total";
+
 /// For how many kinds of requests the series are at hand without writing their names (0.4 µs).
 const MAX_RECENT: usize = 64;
 
@@ -49,6 +53,7 @@ pub struct Metrics {
     standalone: bool,
     requests: Series,
     durations: Series,
+    stripped: Series,
     name: SeriesName,
     recent: Recent<Labelled, Handles>,
 }
@@ -77,7 +82,8 @@ impl Metrics {
     pub fn new(policy: Rc<Policy>, standalone: bool) -> Self {
         let series = |kind| Series::new(kind, policy.max_series());
         let (requests, durations) = (series(MetricKind::Counter), series(MetricKind::Histogram));
-        Self { policy, standalone, requests, durations, name: SeriesName::default(), recent: Recent::new(MAX_RECENT) }
+        let stripped = series(MetricKind::Counter);
+        Self { policy, standalone, requests, durations, stripped, name: SeriesName::default(), recent: Recent::new(MAX_RECENT) }
     }
 }
 
@@ -102,11 +108,12 @@ impl Labelled {
 
 impl Stage for Metrics {
     fn needs(&self) -> Needs {
-        Needs { upstream_identity: self.standalone && self.policy.names_the_decision(), ..Needs::default() }
+        // Beside labels, the decision tells of forged headers.
+        Needs { upstream_identity: self.standalone, ..Needs::default() }
     }
 
     fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, _now: UnixTime, observer: &mut dyn Observer) {
-        let Self { policy, requests, durations, name, recent, .. } = self;
+        let Self { policy, requests, durations, stripped, name, recent, .. } = self;
         let values = LabelValues::of(exchange, ending, policy.labels());
         let mut series = |series: &mut Series, family, labels, observer: &mut dyn Observer| {
             name.write(family, labels, |label| values.get(label));
@@ -129,6 +136,12 @@ impl Stage for Metrics {
             if let Some(metric) = *handle {
                 observer.record(metric, u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
             }
+        }
+        let forged = exchange.stripped.names().len();
+        if forged > 0
+            && let Some(metric) = series(stripped, STRIPPED_HEADERS_TOTAL, policy.rule_label(), observer)
+        {
+            observer.increment(metric, u64::try_from(forged).unwrap_or(u64::MAX));
         }
         if is_new {
             recent.keep(Labelled::of(exchange, &values), new);

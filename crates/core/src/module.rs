@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::audit::{self, AuditLog};
 use crate::auth_header::{self, AuthHeader, InternalToken};
-use crate::authn::{self, Authn, Destination};
+use crate::authn::{self, Authn, Destination, Inject};
 use crate::config::audit_log::AuditLogConfig;
 use crate::config::auth_header::{AuthHeaderConfig, Forward};
 use crate::config::bundle::BundleConfig;
@@ -125,8 +125,16 @@ impl Loaded {
         let auth_header =
             auth_header.map(|config| self.within("authHeader", |part| part.auth_header_policy(config, platform))).transpose()?;
         let (auth_header, token) = auth_header.unzip();
+        if auth_header.as_ref().is_some_and(|policy| policy.clears_route_cache()) && authn.looks_at_routes() {
+            return Err(ConfigError::new(
+                "authHeader.clearRouteCache",
+                "contradicts rules by route: the proxy does not tell which one it chooses anew, whose rule would hold for nobody",
+            )
+            .hint("set `jwtAuth.routeRules: false` and match no `routes`; select rules by host, path and method"));
+        }
+        let inject = auth_header.clone().map(|policy| -> Rc<dyn Inject> { policy });
         let signatures = self.signatures(platform);
-        let authn = Authn::new(authn, keyrings).with_signatures(signatures).before(auth_header.clone());
+        let authn = Authn::new(authn, keyrings).with_signatures(signatures).before(inject);
         self.stages.push(Box::new(authn));
         if let Some(policy) = auth_header {
             self.stages.push(Box::new(AuthHeader::new(policy, false).with_token(token.flatten())));
@@ -173,6 +181,10 @@ impl Loaded {
         if policy.forward() == Some(Forward::Keep) {
             let message = "changes nothing here: jwt-auth keeps or strips the token, by `forwardOriginalToken`";
             self.warnings.push(Warning::new("token.forward", message));
+        }
+        if policy.clears_route_cache() {
+            let message = "the module before this one decides by the route that was chosen first: let it have no rules by route";
+            self.warnings.push(Warning::new("clearRouteCache", message));
         }
         self.stages.push(Box::new(AuthHeader::new(policy, true).with_token(token)));
         Ok(())
@@ -296,6 +308,19 @@ mod tests {
         assert!(!bundle.iter().any(|warning| warning.contains("publish")), "{bundle:?}");
         let twice = load(Module::Bundle, r#"{"jwtAuth":{"publish":["principal","principal"]}}"#);
         assert_eq!(twice.unwrap_err(), "jwtAuth.publish[1]: is named twice");
+    }
+
+    #[test]
+    fn a_route_that_is_chosen_anew_has_no_rule_of_its_own() {
+        let document = |authn: &str| format!(r#"{{"jwtAuth":{authn},"authHeader":{{"strip":["x-a"],"clearRouteCache":true}}}}"#);
+        for authn in ["{}", r#"{"routeRules":false,"rules":[{"match":{"routes":["a"]}}]}"#] {
+            let error = load(Module::Bundle, &document(authn)).unwrap_err();
+            assert!(error.starts_with("authHeader.clearRouteCache: contradicts rules by route"), "{error}");
+        }
+        assert!(load(Module::Bundle, &document(r#"{"routeRules":false,"rules":[{"match":{"paths":["/a"]}}]}"#)).is_ok());
+        let (_, warnings) = load(Module::AuthHeader, r#"{"strip":["x-a"],"clearRouteCache":true}"#).unwrap();
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].starts_with("clearRouteCache: "), "{warnings:?}");
     }
 
     #[test]

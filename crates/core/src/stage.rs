@@ -9,8 +9,10 @@ use std::time::Duration;
 use crate::answer::{LocalReply, Refusal};
 use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::HeaderEdits;
+use crate::headers::Headers;
 use crate::principal::Identity;
 use crate::request::Request;
+use crate::stripped::Stripped;
 use crate::time::UnixTime;
 
 /// What a stage wants to be done with a request.
@@ -35,6 +37,21 @@ pub struct Needs {
     pub route_rule: bool,
     /// The principal and decision that a module before this one left in filter state.
     pub upstream_identity: bool,
+    /// The headers of answers.
+    pub response_headers: bool,
+}
+
+impl Needs {
+    /// What both need.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            route_name: self.route_name || other.route_name,
+            route_rule: self.route_rule || other.route_rule,
+            upstream_identity: self.upstream_identity || other.upstream_identity,
+            response_headers: self.response_headers || other.response_headers,
+        }
+    }
 }
 
 /// What the proxy says of the route that it chose for a request.
@@ -62,13 +79,26 @@ pub struct Exchange {
     pub identity: Option<Rc<Identity>>,
     /// The changes to the request's headers.
     pub edits: HeaderEdits,
+    /// The headers that were removed because the client forged them.
+    pub stripped: Stripped,
+    /// Whether the proxy is to choose the route anew, by the changed headers.
+    pub clears_route_cache: bool,
 }
 
 impl Exchange {
     /// An exchange at its beginning.
     #[must_use]
     pub fn new(request: Request, started: Option<UnixTime>) -> Self {
-        Self { request, route: Route::default(), started, decision: None, identity: None, edits: HeaderEdits::default() }
+        Self {
+            request,
+            route: Route::default(),
+            started,
+            decision: None,
+            identity: None,
+            edits: HeaderEdits::default(),
+            stripped: Stripped::default(),
+            clears_route_cache: false,
+        }
     }
 
     /// Make the decision agree with a refusal: one is there, and it does not let the request pass.
@@ -313,6 +343,9 @@ pub trait Stage {
     fn on_request(&mut self, _exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         Verdict::Continue
     }
+
+    /// Change the headers of an answer. Called where the stage [`Needs`] them.
+    fn on_response(&mut self, _headers: &Headers, _edits: &mut HeaderEdits) {}
 
     /// Observe how an exchange ended. Called once per exchange.
     fn on_log(&mut self, _exchange: &Exchange, _ending: &dyn Ending, _now: UnixTime, _observer: &mut dyn Observer) {}

@@ -261,7 +261,7 @@ fn records_and_counts_a_request_of_the_bundle() {
         concat!(
             r#"{"schema":"portcullis.audit/1","id":"r-1","time":"2027-01-15T08:00:00.000Z","action":"order.approve","object":"7","#,
             r#""outcome":"allowed","decision":{"rule":"approve","decision":"allow","reason":"token_valid","issuer":"shop","shadow":false},"#,
-            r#""principal":{"issuer":"https://issuer.example.com","subject":"alice","roles":["RESTAURANT"],"claims":{}},"#,
+            r#""strippedHeaders":null,"principal":{"issuer":"https://issuer.example.com","subject":"alice","roles":["RESTAURANT"],"claims":{}},"#,
             r#""request":{"method":"POST","host":"api.example.com","path":"/orders/7/approve","headers":{},"query":{}},"#,
             r#""response":{"status":200},"durationMs":12,"requestId":"r-1","traceId":null}"#,
         )

@@ -8,6 +8,8 @@ pub const OK: u32 = 0;
 
 /// Header map: of the request.
 pub const MAP_REQUEST_HEADERS: u32 = 0;
+/// Header map: of the answer to the request.
+pub const MAP_RESPONSE_HEADERS: u32 = 2;
 /// Header map: of the answer to an HTTP call.
 pub const MAP_CALL_RESPONSE_HEADERS: u32 = 6;
 /// Buffer: the body of the answer to an HTTP call.

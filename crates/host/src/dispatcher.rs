@@ -144,6 +144,12 @@ impl<P: Proxy> Dispatcher<P> {
         }
     }
 
+    /// The headers of an answer came, from the upstream or from whoever answered in its place.
+    pub fn response_headers(&self, id: u32) -> Action {
+        let root = self.stream(id).and_then(|stream| stream.root.clone());
+        root.map_or(Action::Continue, |root| Runner { proxy: &self.proxy, root: &root }.on_response())
+    }
+
     /// A fetch ended.
     pub fn http_call_response(&self, id: u32, token: u32, num_headers: usize, body_size: usize) {
         for root in self.roots(id) {

@@ -20,6 +20,7 @@ use crate::severity::Severity;
 #[derive(Debug, Default)]
 pub struct FakeStream {
     pub headers: Vec<(String, String)>,
+    pub response_headers: Vec<(String, String)>,
     pub state: BTreeMap<String, Vec<u8>>,
     pub replies: Vec<LocalReply>,
     pub resumed: u32,
@@ -125,6 +126,20 @@ impl Proxy for &FakeProxy {
             }
             Edit::Append(name, value) => stream.headers.push((name.to_string(), value.to_string())),
         })
+    }
+
+    fn clear_route_cache(&self) -> Result<()> {
+        self.call("clear_route_cache")?;
+        self.lines.borrow_mut().push((Severity::Trace, "route cache cleared".to_owned()));
+        Ok(())
+    }
+
+    fn response_headers(&self) -> Result<Headers> {
+        self.with_stream("response_headers", |stream| Headers::from_pairs(stream.response_headers.clone()))
+    }
+
+    fn edit_response(&self, edit: &Edit) -> Result<()> {
+        self.with_stream("edit_response", |stream| stream.response_headers.retain(|(other, _)| **other != *edit.name()))
     }
 
     fn reply(&self, reply: &LocalReply) -> Result<()> {

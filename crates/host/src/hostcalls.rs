@@ -42,6 +42,22 @@ fn header_map(number: u32) -> Result<Headers> {
     if headers.is_empty() { Err(Error::malformed(CALL)) } else { Ok(headers) }
 }
 
+fn edit_map(map: u32, edit: &Edit) -> Result<()> {
+    match edit {
+        Edit::Remove(name) => {
+            check("remove_header_map_value", abi::proxy_remove_header_map_value(map, name.as_ptr(), name.len()))
+        }
+        Edit::Set(name, value) => check(
+            "replace_header_map_value",
+            abi::proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()),
+        ),
+        Edit::Append(name, value) => check(
+            "add_header_map_value",
+            abi::proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()),
+        ),
+    }
+}
+
 /// A duration in the interface's milliseconds; never 0, which would mean "without end".
 fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).max(1)
@@ -92,20 +108,19 @@ impl Proxy for Hostcalls {
     }
 
     fn edit(&self, edit: &Edit) -> Result<()> {
-        const MAP: u32 = abi::MAP_REQUEST_HEADERS;
-        match edit {
-            Edit::Remove(name) => {
-                check("remove_header_map_value", abi::proxy_remove_header_map_value(MAP, name.as_ptr(), name.len()))
-            }
-            Edit::Set(name, value) => check(
-                "replace_header_map_value",
-                abi::proxy_replace_header_map_value(MAP, name.as_ptr(), name.len(), value.as_ptr(), value.len()),
-            ),
-            Edit::Append(name, value) => check(
-                "add_header_map_value",
-                abi::proxy_add_header_map_value(MAP, name.as_ptr(), name.len(), value.as_ptr(), value.len()),
-            ),
-        }
+        edit_map(abi::MAP_REQUEST_HEADERS, edit)
+    }
+
+    fn response_headers(&self) -> Result<Headers> {
+        header_map(abi::MAP_RESPONSE_HEADERS)
+    }
+
+    fn edit_response(&self, edit: &Edit) -> Result<()> {
+        edit_map(abi::MAP_RESPONSE_HEADERS, edit)
+    }
+
+    fn clear_route_cache(&self) -> Result<()> {
+        call_foreign_function("clear_route_cache", &[]).map(drop)
     }
 
     fn reply(&self, reply: &LocalReply) -> Result<()> {

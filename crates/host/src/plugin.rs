@@ -32,6 +32,8 @@ pub struct Plugin {
 pub struct Callbacks {
     /// `proxy_on_request_headers`: stages decide about requests.
     pub request_headers: bool,
+    /// `proxy_on_response_headers`: stages change the headers of answers.
+    pub response_headers: bool,
     /// `proxy_on_tick`: stages fetch in the background.
     pub tick: bool,
     /// `proxy_on_http_call_response`: stages fetch.
@@ -42,17 +44,20 @@ pub struct Callbacks {
 
 impl Callbacks {
     /// None.
-    pub const NONE: Self = Self { request_headers: false, tick: false, http_call_response: false, log: false };
+    pub const NONE: Self =
+        Self { request_headers: false, response_headers: false, tick: false, http_call_response: false, log: false };
 
     /// What the stages of a module need.
     #[must_use]
     pub const fn needed_by(module: Module) -> Self {
         match module {
             Module::JwtAuth => Self { request_headers: true, tick: true, http_call_response: true, ..Self::NONE },
-            Module::AuthHeader => Self { request_headers: true, ..Self::NONE },
+            Module::AuthHeader => Self { request_headers: true, response_headers: true, ..Self::NONE },
             // The request's headers can be read again when the exchange is logged.
             Module::AuditLog | Module::Metrics => Self { log: true, ..Self::NONE },
-            Module::Bundle => Self { request_headers: true, tick: true, http_call_response: true, log: true },
+            Module::Bundle => {
+                Self { request_headers: true, response_headers: true, tick: true, http_call_response: true, log: true }
+            }
         }
     }
 
@@ -61,6 +66,7 @@ impl Callbacks {
     pub const fn are_those_of(self, module: Module) -> bool {
         let needed = Self::needed_by(module);
         self.request_headers == needed.request_headers
+            && self.response_headers == needed.response_headers
             && self.tick == needed.tick
             && self.http_call_response == needed.http_call_response
             && self.log == needed.log
@@ -110,6 +116,10 @@ macro_rules! callback {
     (request_headers) => {
         $crate::export!(proxy_on_request_headers(context: u32, _headers: usize, _end: u32) -> u32
             => $crate::plugin::on_request_headers(context));
+    };
+    (response_headers) => {
+        $crate::export!(proxy_on_response_headers(context: u32, _headers: usize, _end: u32) -> u32
+            => $crate::plugin::on_response_headers(context));
     };
     (tick) => {
         $crate::export!(proxy_on_tick(context: u32) => $crate::plugin::on_tick(context));
@@ -188,6 +198,11 @@ pub fn on_request_headers(context: u32) -> u32 {
     DISPATCHER.with(|dispatcher| dispatcher.request_headers(context)).code()
 }
 
+/// The headers of an answer came; the number of what to do with it.
+pub fn on_response_headers(context: u32) -> u32 {
+    DISPATCHER.with(|dispatcher| dispatcher.response_headers(context)).code()
+}
+
 /// A fetch ended.
 pub fn on_http_call_response(context: u32, token: u32, num_headers: usize, body_size: usize) {
     DISPATCHER.with(|dispatcher| dispatcher.http_call_response(context, token, num_headers, body_size));
@@ -209,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_module_exports_no_callback_that_its_stages_do_not_need() {
-        let all = Callbacks { request_headers: true, tick: true, http_call_response: true, log: true };
+        let all = Callbacks { request_headers: true, response_headers: true, tick: true, http_call_response: true, log: true };
         let modules = [Module::JwtAuth, Module::AuthHeader, Module::AuditLog, Module::Metrics, Module::Bundle];
         for module in modules {
             assert!(Callbacks::needed_by(module).are_those_of(module));

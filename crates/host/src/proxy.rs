@@ -33,6 +33,12 @@ pub trait Proxy {
     fn request_headers(&self) -> Result<Headers>;
     /// Changes the headers of the request of the effective context.
     fn edit(&self, edit: &Edit) -> Result<()>;
+    /// Makes the proxy choose the route of the effective context anew, by the headers as they are now.
+    fn clear_route_cache(&self) -> Result<()>;
+    /// The headers of the answer to the request of the effective context; never empty.
+    fn response_headers(&self) -> Result<Headers>;
+    /// Changes the headers of the answer to the request of the effective context.
+    fn edit_response(&self, edit: &Edit) -> Result<()>;
     /// Answers the request of the effective context in place of the upstream.
     fn reply(&self, reply: &LocalReply) -> Result<()>;
     /// Lets the request of the effective context, which was held, go on.

@@ -58,11 +58,7 @@ impl Root {
     #[must_use]
     pub fn new(id: u32, loaded: Loaded, plugin: &Plugin) -> Self {
         let Loaded { stages, publication, .. } = loaded;
-        let needs = stages.iter().fold(Needs::default(), |needs, stage| Needs {
-            route_name: needs.route_name || stage.needs().route_name,
-            route_rule: needs.route_rule || stage.needs().route_rule,
-            upstream_identity: needs.upstream_identity || stage.needs().upstream_identity,
-        });
+        let needs = stages.iter().fold(Needs::default(), |needs, stage| needs.and(stage.needs()));
         Self {
             id,
             identity: plugin.identity,

@@ -8,6 +8,7 @@
 mod fetches;
 mod log;
 mod reading;
+mod responding;
 mod settling;
 
 use std::rc::Rc;

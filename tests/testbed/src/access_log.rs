@@ -17,15 +17,18 @@ pub struct AccessLine {
     pub decision: String,
     /// The filter state `portcullis.principal`.
     pub principal: String,
+    /// The name of the route that was taken in the end.
+    pub route: String,
 }
 
 const SEPARATOR: &str = "\t";
-const FIELDS: [&str; 5] = [
+const FIELDS: [&str; 6] = [
     "%REQ(X-REQUEST-ID)%",
     "%RESPONSE_CODE%",
     "%RESPONSE_CODE_DETAILS%",
     "%FILTER_STATE(wasm.portcullis.decision:PLAIN)%",
     "%FILTER_STATE(wasm.portcullis.principal:PLAIN)%",
+    "%ROUTE_NAME%",
 ];
 const AUDIT: &str = "%FILTER_STATE(wasm.portcullis.audit:PLAIN)%\n";
 
@@ -58,7 +61,7 @@ impl AccessLine {
                 return None;
             }
             let mut field = || fields.next().map(str::to_owned);
-            Some(Self { status: field()?, details: field()?, decision: field()?, principal: field()? })
+            Some(Self { status: field()?, details: field()?, decision: field()?, principal: field()?, route: field()? })
         })
     }
 }

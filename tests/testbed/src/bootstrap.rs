@@ -16,6 +16,7 @@ pub(crate) const UPSTREAM: &str = "upstream";
 pub struct Bootstrap {
     listeners: Vec<Listener>,
     clusters: Vec<(String, SocketAddr)>,
+    http2_clusters: Vec<String>,
     stats_tags: Vec<Value>,
 }
 
@@ -40,6 +41,13 @@ impl Bootstrap {
         self
     }
 
+    /// The same with one more cluster, whose endpoint is the abstract socket of its own name and speaks HTTP/2.
+    #[must_use]
+    pub fn http2_cluster(mut self, socket: &str) -> Self {
+        self.http2_clusters.push(socket.to_owned());
+        self
+    }
+
     /// The same with one more tag: its name, and the regular expression that finds it in the name of a statistic.
     #[must_use]
     pub fn stats_tag(mut self, name: &str, regex: &str) -> Self {
@@ -47,13 +55,15 @@ impl Bootstrap {
         self
     }
 
-    pub(crate) const fn listeners(&self) -> usize {
-        self.listeners.len()
+    /// How many listeners have a port.
+    pub(crate) fn listeners(&self) -> usize {
+        self.listeners.iter().filter(|listener| listener.has_port()).count()
     }
 
     pub(crate) fn to_json(&self, folder: &Path) -> Result<Value> {
         let listeners: Vec<_> = self.listeners.iter().map(|listener| listener.to_json(folder)).collect::<Result<_>>()?;
         let mut clusters: Vec<_> = self.clusters.iter().map(|(name, address)| cluster(name, Some(*address))).collect();
+        clusters.extend(self.http2_clusters.iter().map(|socket| http2_cluster(socket)));
         if !self.clusters.iter().any(|(name, _)| name == UPSTREAM) {
             clusters.push(cluster(UPSTREAM, None));
         }
@@ -67,6 +77,20 @@ impl Bootstrap {
             "stats_flush_interval": "0.2s",
         }))
     }
+}
+
+fn http2_cluster(socket: &str) -> Value {
+    let pipe = json!({"endpoint": {"address": {"pipe": {"path": format!("@{socket}")}}}});
+    json!({
+        "name": socket,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": socket, "endpoints": [{"lb_endpoints": [pipe]}]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}},
+        }},
+    })
 }
 
 fn cluster(name: &str, address: Option<SocketAddr>) -> Value {

@@ -15,20 +15,40 @@ pub struct Route {
     name: String,
     matcher: Value,
     metadata: Value,
+    cluster: String,
+    redirects: bool,
 }
 
 impl Route {
     /// A route for every path that begins so.
     #[must_use]
     pub fn prefix(name: &str, prefix: &str) -> Self {
-        Self { name: name.to_owned(), matcher: json!({ "prefix": prefix }), metadata: json!({}) }
+        Self::matching(name, json!({ "prefix": prefix }))
     }
 
     /// A route for requests with this header value, on every path.
     #[must_use]
     pub fn header(name: &str, header: &str, value: &str) -> Self {
         let matcher = json!({"prefix": "/", "headers": [{"name": header, "string_match": {"exact": value}}]});
-        Self { name: name.to_owned(), matcher, metadata: json!({}) }
+        Self::matching(name, matcher)
+    }
+
+    fn matching(name: &str, matcher: Value) -> Self {
+        Self { name: name.to_owned(), matcher, metadata: json!({}), cluster: UPSTREAM.to_owned(), redirects: false }
+    }
+
+    /// The same to another cluster.
+    #[must_use]
+    pub fn cluster(mut self, cluster: &str) -> Self {
+        cluster.clone_into(&mut self.cluster);
+        self
+    }
+
+    /// The same with redirects of the upstream followed by the proxy itself.
+    #[must_use]
+    pub const fn follow_redirects(mut self) -> Self {
+        self.redirects = true;
+        self
     }
 
     /// The same with this metadata in the namespace `portcullis`.
@@ -39,12 +59,11 @@ impl Route {
     }
 
     fn to_json(&self) -> Value {
-        json!({
-            "name": self.name,
-            "match": self.matcher,
-            "metadata": self.metadata,
-            "route": {"cluster": UPSTREAM, "timeout": "15s"},
-        })
+        let mut route = json!({"cluster": self.cluster, "timeout": "15s"});
+        if self.redirects {
+            route["internal_redirect_policy"] = json!({"max_internal_redirects": 2});
+        }
+        json!({"name": self.name, "match": self.matcher, "metadata": self.metadata, "route": route})
     }
 }
 
@@ -55,6 +74,7 @@ pub struct Listener {
     filters: Vec<Filter>,
     routes: Vec<Route>,
     max_request_headers_kb: u32,
+    http2_at: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,7 +87,7 @@ impl Listener {
     /// A listener without filters.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), filters: Vec::new(), routes: Vec::new(), max_request_headers_kb: 60 }
+        Self { name: name.to_owned(), filters: Vec::new(), routes: Vec::new(), max_request_headers_kb: 60, http2_at: None }
     }
 
     /// The same with a module at the end of its chain.
@@ -98,6 +118,18 @@ impl Listener {
         self
     }
 
+    /// The same, but it speaks HTTP/2 and listens at an abstract socket of this name, which a cluster
+    /// [`over HTTP/2`](crate::Bootstrap::http2_cluster) leads to.
+    #[must_use]
+    pub fn http2_at(mut self, socket: &str) -> Self {
+        self.http2_at = Some(socket.to_owned());
+        self
+    }
+
+    pub(crate) const fn has_port(&self) -> bool {
+        self.http2_at.is_none()
+    }
+
     pub(crate) fn to_json(&self, folder: &Path) -> Result<Value> {
         let mut filters = Vec::new();
         for filter in &self.filters {
@@ -115,7 +147,8 @@ impl Listener {
         let manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": self.name,
-            "codec_type": "HTTP1",
+            "codec_type": if self.has_port() { "HTTP1" } else { "HTTP2" },
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
             // Anything that a client can say shall reach the modules.
             "http_protocol_options": {"allow_custom_methods": true},
             // The test finds its request in logs by the id that it sent.
@@ -125,9 +158,13 @@ impl Listener {
             "route_config": {"name": self.name, "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
             "http_filters": filters,
         });
+        let address = match &self.http2_at {
+            Some(socket) => json!({"pipe": {"path": format!("@{socket}")}}),
+            None => json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}}),
+        };
         Ok(json!({
             "name": self.name,
-            "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+            "address": address,
             "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
         }))
     }

@@ -22,7 +22,7 @@ pub enum Module {
 }
 
 /// The host calls that the modules make and the callbacks that they offer, as Envoy names them where it restricts them.
-const CAPABILITIES: [&str; 39] = [
+const CAPABILITIES: [&str; 40] = [
     "clock_time_get",
     "environ_get",
     "environ_sizes_get",
@@ -51,6 +51,7 @@ const CAPABILITIES: [&str; 39] = [
     "proxy_on_log",
     "proxy_on_memory_allocate",
     "proxy_on_request_headers",
+    "proxy_on_response_headers",
     "proxy_on_tick",
     "proxy_on_vm_start",
     "proxy_record_metric",

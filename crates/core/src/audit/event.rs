@@ -15,6 +15,7 @@ use crate::decision::{Decision, Effect};
 use crate::principal::Principal;
 use crate::request::Request;
 use crate::stage::{Ending, Exchange};
+use crate::stripped::Stripped;
 use crate::time::UnixTime;
 
 /// The name and version of the event's form.
@@ -71,6 +72,7 @@ pub struct Event<'a> {
     object: Option<String>,
     outcome: Outcome,
     decision: Option<&'a Decision>,
+    stripped_headers: Option<Vec<String>>,
     principal: Option<Caller<'a>>,
     request: RequestRecord<'a>,
     response: ResponseRecord,
@@ -121,6 +123,7 @@ impl<'a> Event<'a> {
             object: object.map(|object| redact(&object).into_owned()),
             outcome: Outcome::of(exchange, ending),
             decision: exchange.decision.as_ref(),
+            stripped_headers: stripped(&exchange.stripped),
             principal: exchange.identity.as_ref().and_then(|identity| Some(Caller::new(identity.principal()?, &included.claims))),
             request: RequestRecord::new(&exchange.request, included),
             response: ResponseRecord { status: ending.status() },
@@ -137,6 +140,12 @@ impl<'a> Event<'a> {
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
+}
+
+/// The names, which a client may have made up behind a prefix.
+fn stripped(headers: &Stripped) -> Option<Vec<String>> {
+    let names: Vec<_> = headers.names().iter().map(|name| redact(name).into_owned()).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 impl<'a> Caller<'a> {

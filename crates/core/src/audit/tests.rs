@@ -124,7 +124,7 @@ fn records_a_named_event_in_one_line() {
         r#"{"schema":"portcullis.audit/1","id":"7f9e","time":"2024-02-29T12:34:56.789Z","action":"order.approve","#,
         r#""object":"order/42","outcome":"allowed","#,
         r#""decision":{"rule":"approve-order","decision":"allow","reason":"token_valid","issuer":"uaa","shadow":false},"#,
-        r#""principal":{"issuer":"https://uaa.example.com","subject":"alice","roles":["ADMIN"],"claims":{"tenant":"acme"}},"#,
+        r#""strippedHeaders":null,"principal":{"issuer":"https://uaa.example.com","subject":"alice","roles":["ADMIN"],"claims":{"tenant":"acme"}},"#,
         r#""request":{"method":"POST","host":"api.example.com","path":"/orders/42/approve","#,
         r#""headers":{"user-agent":"curl/8.0"},"query":{"page":"2"}},"#,
         r#""response":{"status":200},"durationMs":12,"requestId":"7f9e","traceId":"4bf92f3577b34da6a3ce929d0e0e4736"}"#,
@@ -133,12 +133,20 @@ fn records_a_named_event_in_one_line() {
 }
 
 #[test]
+fn records_the_headers_that_a_client_forged() {
+    let mut exchange = refused(exchange("GET", "/private", &[]), Rejection::TokenMissing);
+    exchange.stripped.add(&["x-user-id".to_owned(), "x-user-eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln".to_owned()]);
+    let recorded = line(json!({}), &exchange, &answered(401)).unwrap();
+    assert!(recorded.contains(r#""strippedHeaders":["[token withheld]","x-user-id"],"#), "{recorded}");
+}
+
+#[test]
 fn records_refused_request_that_no_event_names() {
     let exchange = refused(exchange("GET", "/private", &[]), Rejection::TokenMissing);
     let expected = concat!(
         r#"{"schema":"portcullis.audit/1","id":null,"time":"2024-02-29T12:34:56.789Z","action":null,"object":null,"#,
         r#""outcome":"denied","decision":{"rule":"default","decision":"deny","reason":"token_missing","shadow":false},"#,
-        r#""principal":null,"request":{"method":"GET","host":"api.example.com","path":"/private","headers":{},"query":{}},"#,
+        r#""strippedHeaders":null,"principal":null,"request":{"method":"GET","host":"api.example.com","path":"/private","headers":{},"query":{}},"#,
         r#""response":{"status":401},"durationMs":12,"requestId":null,"traceId":null}"#,
     );
     assert_eq!(line(json!({}), &exchange, &answered(401)).unwrap(), expected);

@@ -24,6 +24,12 @@ impl NameSet {
         Self { patterns, begins }
     }
 
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
     /// Whether a received header's name is among them, in any disguise.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {

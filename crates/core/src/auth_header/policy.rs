@@ -6,6 +6,7 @@ use super::AUTHORIZATION;
 use super::injection::Injection;
 use super::name_pattern::NamePattern;
 use super::name_set::NameSet;
+use crate::authn::Inject;
 use crate::config::auth_header::{AuthHeaderConfig, Forward, TokenConfig};
 use crate::config::{ConfigError, Warning};
 use crate::edits::Edit;
@@ -23,6 +24,8 @@ pub struct Policy {
     /// The others.
     of_the_request: Vec<Injection>,
     forward: Option<Forward>,
+    strip_response: NameSet,
+    clear_route_cache: bool,
 }
 
 impl Policy {
@@ -33,6 +36,7 @@ impl Policy {
     /// that is removed, and for what is wrong with one by itself.
     pub fn compile(config: &AuthHeaderConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
         let mut owned = patterns(&config.strip, "strip")?;
+        let strip_response = patterns(&config.strip_response, "stripResponse")?;
         let mut inject: Vec<Injection> = Vec::with_capacity(config.inject.len());
         for (index, entry) in config.inject.iter().enumerate() {
             let path = format!("inject[{index}]");
@@ -51,7 +55,7 @@ impl Policy {
             owned.extend(names_of_the_own_token(token, &inject)?);
         }
         let mut warnings = Vec::new();
-        if owned.is_empty() && inject.is_empty() && forward.is_none() {
+        if owned.is_empty() && inject.is_empty() && forward.is_none() && strip_response.is_empty() {
             warnings.push(Warning::new("", "strips and injects nothing"));
         }
         owned.extend(inject.iter().map(|injection| injection.name().clone()));
@@ -64,7 +68,9 @@ impl Policy {
             }
         }
         let (of_the_caller, of_the_request) = inject.into_iter().partition(Injection::is_of_the_caller);
-        Ok((Self { owned, of_the_caller, of_the_request, forward }, warnings))
+        let strip_response = NameSet::new(strip_response);
+        let clear_route_cache = config.clear_route_cache;
+        Ok((Self { owned, of_the_caller, of_the_request, forward, strip_response, clear_route_cache }, warnings))
     }
 
     /// Whether the upstream gets the token, when the operator says so here.
@@ -73,14 +79,10 @@ impl Policy {
         self.forward
     }
 
-    /// About how much memory is taken for a caller by what is made later than the headers of `inject`.
+    /// Whether the route is chosen anew by the headers that are set.
     #[must_use]
-    pub const fn later_bytes(&self) -> usize {
-        const OWN_TOKEN: usize = 1024;
-        match self.forward {
-            Some(Forward::Replace) => OWN_TOKEN,
-            Some(Forward::Keep | Forward::Strip) | None => 0,
-        }
+    pub const fn clears_route_cache(&self) -> bool {
+        self.clear_route_cache
     }
 
     /// The headers that only the gateway may set.
@@ -88,19 +90,14 @@ impl Policy {
         &self.owned
     }
 
+    /// The headers that no answer may have.
+    pub(super) const fn strip_response(&self) -> &NameSet {
+        &self.strip_response
+    }
+
     /// Whether the name of the proxy's route must be known.
     pub(super) fn needs_route_name(&self) -> bool {
         self.of_the_request.iter().any(Injection::needs_route_name)
-    }
-
-    /// The headers for a caller, whatever the request is. The first value of each replaces what the client sent under its name.
-    ///
-    /// # Errors
-    /// The [`Rejection`] of all of this caller's requests: a value cannot be passed on, or is absent where one is required.
-    pub fn injected(&self, principal: &Principal) -> Result<Rc<[Edit]>, Rejection> {
-        let mut edits = Vec::with_capacity(self.of_the_caller.len());
-        self.of_the_caller.iter().try_for_each(|injection| injection.push_for(principal, &mut edits))?;
-        Ok(edits.into())
     }
 
     /// The other headers, for one request.
@@ -141,6 +138,25 @@ fn names_of_the_own_token(config: &TokenConfig, inject: &[Injection]) -> Result<
         }
     }
     owned.into_iter().map(|name| NamePattern::exact(name, "token.internal.header")).collect()
+}
+
+impl Inject for Policy {
+    /// The first value of each header replaces what the client sent under its name. It refuses where a value cannot be passed on, or
+    /// is absent where one is required.
+    fn injected(&self, principal: &Principal) -> Result<Rc<[Edit]>, Rejection> {
+        let mut edits = Vec::with_capacity(self.of_the_caller.len());
+        self.of_the_caller.iter().try_for_each(|injection| injection.push_for(principal, &mut edits))?;
+        Ok(edits.into())
+    }
+
+    /// What is made later than the headers of `inject` is the gateway's own token.
+    fn later_bytes(&self) -> usize {
+        const OWN_TOKEN: usize = 1024;
+        match self.forward {
+            Some(Forward::Replace) => OWN_TOKEN,
+            Some(Forward::Keep | Forward::Strip) | None => 0,
+        }
+    }
 }
 
 fn patterns(texts: &[String], key: &str) -> Result<Vec<NamePattern>, ConfigError> {

@@ -1,17 +1,17 @@
 //! Who is calling, by a credential: from memory, or by verification with the keys of its issuer.
 
+use std::fmt;
 use std::rc::Rc;
 
 use super::key_reports::KeyReports;
 use super::policy::Policy;
-use crate::auth_header;
 use crate::claim_set::ClaimSet;
 use crate::edits::Edit;
 use crate::extractor::Found;
 use crate::jose::{KnownHeader, Malformed, Signatures, Token, Validity};
 use crate::jwe;
 use crate::keyring::{FetchError, Keyring, Keys};
-use crate::principal::Identity;
+use crate::principal::{Identity, Principal};
 use crate::rejection::Rejection;
 use crate::sender::Confirmation;
 use crate::stage::{Due, FetchId, FetchOutcome, LogLevel, Message, Observer, SharedData};
@@ -29,10 +29,23 @@ pub(super) struct Callers {
     reports: KeyReports,
     /// Who verifies signatures.
     pub signatures: Signatures,
-    /// What the stage auth-header of the same module tells the upstream of a caller.
-    pub inject: Option<Rc<auth_header::Policy>>,
+    /// Who tells the upstream of a caller, in the same module.
+    pub inject: Option<Rc<dyn Inject>>,
     pub verified: VerifiedTokens<Rc<Caller>>,
     known_header: KnownHeader,
+}
+
+/// Tells the upstream of a caller, by headers that are the same for every request of theirs.
+///
+/// A trait, so that the code for it is only in the modules that have it.
+pub trait Inject: fmt::Debug {
+    /// The headers for a caller.
+    ///
+    /// # Errors
+    /// The [`Rejection`] of all of this caller's requests.
+    fn injected(&self, principal: &Principal) -> Result<Rc<[Edit]>, Rejection>;
+    /// About how much memory is taken for a caller by what is made later.
+    fn later_bytes(&self) -> usize;
 }
 
 /// What is known of a verified token.

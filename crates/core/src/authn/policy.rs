@@ -52,6 +52,12 @@ impl Policy {
         self.publication
     }
 
+    /// Whether rules are selected by the route that the proxy chose.
+    #[must_use]
+    pub fn looks_at_routes(&self) -> bool {
+        self.route_rules || self.rules.needs_route_name()
+    }
+
     /// The policy of a configuration with the keys as they are known now. `forward` is what `authHeader` says about the token.
     ///
     /// # Errors

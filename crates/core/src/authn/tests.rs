@@ -185,7 +185,7 @@ fn asks_for_the_rule_of_the_route_and_for_its_name_when_a_rule_does() {
     let mut by_route = config();
     by_route["rules"][0]["match"] = json!({"routes": ["orders"]});
     for (config, route_name) in [(config(), false), (by_route, true)] {
-        assert_eq!(authn(&config).needs(), Needs { route_name, route_rule: true, upstream_identity: false });
+        assert_eq!(authn(&config).needs(), Needs { route_name, route_rule: true, ..Needs::default() });
     }
 }
 

@@ -12,8 +12,9 @@ const HIGHEST_MAX_SERIES: u32 = 100_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     labels: Vec<Label>,
-    /// The labels of the duration histogram, when there is one.
-    duration_labels: Option<Vec<Label>>,
+    /// The label `rule`, when it is among them.
+    rule_label: Vec<Label>,
+    has_durations: bool,
     max_series: usize,
 }
 
@@ -32,9 +33,9 @@ impl Policy {
             .ok()
             .filter(|_| (1..=HIGHEST_MAX_SERIES).contains(&max_series))
             .ok_or_else(|| ConfigError::new("maxSeries", format!("must be between 1 and {HIGHEST_MAX_SERIES}")))?;
-        let rule = labels.iter().copied().filter(|label| *label == Label::Rule).collect();
-        let duration_labels = histograms.contains(&Histogram::RequestDurationMs).then_some(rule);
-        Ok((Self { labels: labels.to_vec(), duration_labels, max_series }, Vec::new()))
+        let rule_label = labels.iter().copied().filter(|label| *label == Label::Rule).collect();
+        let has_durations = histograms.contains(&Histogram::RequestDurationMs);
+        Ok((Self { labels: labels.to_vec(), rule_label, has_durations, max_series }, Vec::new()))
     }
 
     /// The labels of the request counter.
@@ -46,7 +47,7 @@ impl Policy {
     /// The labels of the duration histogram, when there is one.
     #[must_use]
     pub fn duration_labels(&self) -> Option<&[Label]> {
-        self.duration_labels.as_deref()
+        self.has_durations.then_some(self.rule_label())
     }
 
     /// How many series each metric may have.
@@ -55,10 +56,10 @@ impl Policy {
         self.max_series
     }
 
-    /// Whether a label tells something of the principal or the decision.
+    /// The label `rule`, when it is among the labels.
     #[must_use]
-    pub fn names_the_decision(&self) -> bool {
-        self.labels.iter().any(|label| matches!(label, Label::Rule | Label::Decision | Label::Reason | Label::Issuer))
+    pub fn rule_label(&self) -> &[Label] {
+        &self.rule_label
     }
 }
 

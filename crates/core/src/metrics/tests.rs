@@ -281,14 +281,27 @@ fn refuses_bad_configuration() {
 }
 
 #[test]
-fn asks_for_the_decision_of_another_module_only_when_a_label_tells_it() {
-    let cases = [
-        (json!({}), true, true),
-        (json!({}), false, false),
-        (json!({"labels": ["method", "status_class"]}), true, false),
-        (json!({"labels": ["issuer"]}), true, true),
-    ];
-    for (config, standalone, expected) in cases {
+fn counts_the_headers_that_clients_forged() {
+    for (config, expected) in [
+        (json!({}), "rule=.=orders;.;portcullis_stripped_headers_total"),
+        (json!({"labels": ["method"]}), "portcullis_stripped_headers_total"),
+    ] {
+        let (mut stage, mut board) = (stage(config), Board::default());
+        let mut exchange = exchange("GET", allowed("orders"));
+        stage.on_log(&exchange, &answered(200), NOW, &mut board);
+        assert!(!board.values.contains_key(expected));
+        exchange.stripped.add(&["x-user-id".to_owned(), "x-user-role".to_owned()]);
+        stage.on_log(&exchange, &answered(200), NOW, &mut board);
+        stage.on_log(&exchange, &answered(200), NOW, &mut board);
+        assert_eq!(board.values.get(expected), Some(&vec![2, 2]));
+        assert_eq!(board.names.iter().filter(|name| *name == expected).count(), 1);
+    }
+}
+
+#[test]
+fn asks_for_the_decision_of_another_module_where_none_of_its_own_decides() {
+    let by_method = json!({"labels": ["method", "status_class"]});
+    for (config, standalone, expected) in [(json!({}), true, true), (json!({}), false, false), (by_method, true, true)] {
         let raw: MetricsConfig = serde_json::from_value(config.clone()).unwrap();
         let stage = Metrics::new(Rc::new(Policy::compile(&raw).unwrap().0), standalone);
         assert_eq!(stage.needs(), Needs { upstream_identity: expected, ..Needs::default() }, "{config}");

@@ -1,6 +1,8 @@
 //! The life of contexts and requests, with stages that do what the test says.
 
 mod observing;
+mod responding;
+mod stripping;
 mod waiting;
 
 use std::cell::RefCell;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use portcullis_core::answer::Refusal;
 use portcullis_core::config::{ConfigError, Warning};
 use portcullis_core::decision::{Decision, TOKEN_VALID};
+use portcullis_core::edits::HeaderEdits;
+use portcullis_core::headers::Headers;
 use portcullis_core::module::Loaded;
 use portcullis_core::principal::{Identity, Principal};
 use portcullis_core::publication::Publication;
@@ -40,6 +44,8 @@ struct Script {
     identifies: bool,
     asks_how_it_ended: bool,
     publication: Publication,
+    strips: bool,
+    clears_route_cache: bool,
 }
 
 thread_local! {
@@ -61,6 +67,10 @@ impl Stage for Scripted {
         script.subjects.push(exchange.identity.as_ref().and_then(|identity| identity.principal()?.subject.clone()));
         let verdict = script.verdicts.pop_front().unwrap_or(Verdict::Continue);
         exchange.edits.remove("x-forged");
+        exchange.clears_route_cache |= script.clears_route_cache;
+        if script.strips {
+            exchange.stripped.add(&["x-forged".to_owned()]);
+        }
         if script.identifies {
             let principal: Principal = serde_json::from_str(PRINCIPAL).unwrap();
             exchange.identity = Some(Rc::new(Identity::new(principal, "uaa".into())));
@@ -69,6 +79,10 @@ impl Stage for Scripted {
             exchange.decision = Some(Decision::allow("orders".into(), TOKEN_VALID, None));
         }
         verdict
+    }
+
+    fn on_response(&mut self, headers: &Headers, edits: &mut HeaderEdits) {
+        headers.all("x-internal").for_each(|_| edits.remove("x-internal"));
     }
 
     fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, _now: UnixTime, observer: &mut dyn Observer) {
@@ -111,7 +125,8 @@ fn load(document: &[u8], _: Platform<'_>) -> Result<Loaded, ConfigError> {
 
 const PRINCIPAL: &str = r#"{"issuer":"https://uaa","subject":"2","roles":[],"scopes":[],"audiences":[],"claims":{},"method":"jwt","tokenId":null,"expiresAt":null}"#;
 
-const ALL: Callbacks = Callbacks { request_headers: true, tick: true, http_call_response: true, log: true };
+const ALL: Callbacks =
+    Callbacks { request_headers: true, response_headers: true, tick: true, http_call_response: true, log: true };
 const DECIDES: Plugin = Plugin { load, identity: IdentitySource::Stages, callbacks: ALL };
 const READS: Plugin =
     Plugin { load, identity: IdentitySource::of(Module::AuthHeader), callbacks: Callbacks { tick: false, ..ALL } };
@@ -338,7 +353,7 @@ fn two_configurations_side_by_side_do_not_meet() {
 
 #[test]
 fn whatever_call_fails_the_request_does_not_go_on() {
-    let needs = Needs { route_name: true, route_rule: true, upstream_identity: true };
+    let needs = Needs { route_name: true, route_rule: true, upstream_identity: true, response_headers: true };
     for plugin in [&DECIDES, &READS] {
         for call in ["request_headers", "now", "property", "edit", "set_state"] {
             if call == "set_state" && !matches!(plugin.identity, IdentitySource::Stages) {

@@ -3,9 +3,10 @@
 use portcullis_core::answer::{LocalReply, Refusal};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::Exchange;
+use portcullis_core::stripped::Stripped;
 
 use super::Runner;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::{DECISION, PRINCIPAL};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
@@ -19,9 +20,10 @@ impl<P: Proxy> Runner<'_, P> {
             refusal = Some(Refusal::from(Rejection::PolicyMissing));
         }
         exchange.conclude(refusal.as_ref());
-        if let Err(error) = self.publish(exchange).and_then(|()| self.write_headers(exchange)) {
+        let passes = refusal.is_none();
+        if let Err(error) = self.publish(exchange).and_then(|()| self.write_headers(exchange, passes)) {
             self.report("a request was refused", error);
-            if refusal.is_none() {
+            if passes {
                 refusal = Some(Refusal::from(Rejection::HostError));
                 exchange.conclude(refusal.as_ref());
                 // The state may say "allow" by now; what cannot be corrected is at least not acted upon.
@@ -57,19 +59,34 @@ impl<P: Proxy> Runner<'_, P> {
             if !wanted.decision {
                 return Ok(());
             }
-        } else if decision.lets_pass() {
+        } else if decision.lets_pass() && !exchange.stripped.is_news() {
             return Ok(());
         }
-        self.proxy.set_state(DECISION, &self.root.json_of(decision)?)
+        let json = self.root.json_of(decision)?;
+        if exchange.stripped.names().is_empty() {
+            return self.proxy.set_state(DECISION, &json);
+        }
+        self.proxy.set_state(DECISION, &with_stripped(&json, &exchange.stripped)?)
     }
 
-    fn write_headers(&self, exchange: &Exchange) -> Result<()> {
-        exchange.edits.iter().try_for_each(|edit| self.proxy.edit(edit))
+    fn write_headers(&self, exchange: &Exchange, passes: bool) -> Result<()> {
+        exchange.edits.iter().try_for_each(|edit| self.proxy.edit(edit))?;
+        if passes && exchange.clears_route_cache { self.proxy.clear_route_cache() } else { Ok(()) }
     }
 
     fn refuse(&self, exchange: &Exchange, refusal: &Refusal) -> Phase {
         answer(self.proxy, refusal, exchange.request.request_id())
     }
+}
+
+/// A decision's JSON with the headers that were removed.
+fn with_stripped(json: &[u8], stripped: &Stripped) -> Result<Vec<u8>> {
+    const CALL: &str = "set_property";
+    let members = json.strip_suffix(b"}").ok_or(Error::malformed(CALL))?;
+    let mut json = [members, b",\"stripped\":"].concat();
+    serde_json::to_writer(&mut json, stripped.names()).map_err(|_| Error::malformed(CALL))?;
+    json.push(b'}');
+    Ok(json)
 }
 
 /// Refuses a request for which there is no configuration.

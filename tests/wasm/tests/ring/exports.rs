@@ -36,10 +36,19 @@ const WAITING: [&str; 2] = ["env.proxy_continue_stream", "env.proxy_set_tick_per
 fn exports_the_callbacks_of_its_stages_and_no_others() {
     let cases: [(&str, &[&str]); 5] = [
         ("jwt_auth", &["proxy_on_http_call_response", "proxy_on_request_headers", "proxy_on_tick"]),
-        ("auth_header", &["proxy_on_request_headers"]),
+        ("auth_header", &["proxy_on_request_headers", "proxy_on_response_headers"]),
         ("audit_log", &["proxy_on_log"]),
         ("metrics", &["proxy_on_log"]),
-        ("portcullis", &["proxy_on_http_call_response", "proxy_on_log", "proxy_on_request_headers", "proxy_on_tick"]),
+        (
+            "portcullis",
+            &[
+                "proxy_on_http_call_response",
+                "proxy_on_log",
+                "proxy_on_request_headers",
+                "proxy_on_response_headers",
+                "proxy_on_tick",
+            ],
+        ),
     ];
     for (name, callbacks) in cases {
         let mut expected = [&ALWAYS, callbacks].concat();

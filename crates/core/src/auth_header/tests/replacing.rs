@@ -79,3 +79,11 @@ fn refuses_where_the_token_cannot_be_replaced() {
     assert_eq!(exchange.decision.as_ref().map(|decision| &*decision.reason), Some("host_error"));
     assert_eq!(upstream(&exchange), []);
 }
+
+#[test]
+fn a_token_that_is_replaced_is_no_forged_header() {
+    let headers = [("authorization", "Bearer a.b.c"), ("dpop", "a"), ("x_internal", "b")];
+    let mut exchange = allow(exchange(&headers), json!({}));
+    sent(&mut stage(&json!({"header": "x-internal"}), false), &mut exchange);
+    assert_eq!(exchange.stripped.names(), ["x_internal"]);
+}

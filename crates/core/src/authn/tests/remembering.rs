@@ -1,6 +1,7 @@
 //! What a token that was verified before brings, and when it is verified again.
 
 use super::*;
+use crate::auth_header;
 use crate::token_cache::{Limits, VerifiedTokens};
 
 #[test]
