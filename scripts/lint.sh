@@ -43,9 +43,10 @@ for target in "$native" $wasm; do
     layer "$target" portcullis-request "${pure[@]}"
     layer "$target" $encryption
     layer "$target" $minting portcullis-signatures
-    layer "$target" portcullis-core portcullis-request $encryption $minting "${pure[@]}"
+    layer "$target" portcullis-sender portcullis-request "${pure[@]}"
+    layer "$target" portcullis-core portcullis-request portcullis-sender $encryption $minting "${pure[@]}"
 done
-pure+=(portcullis-request $encryption $minting)
+pure+=(portcullis-request portcullis-sender $encryption $minting)
 layer $wasm portcullis-host portcullis-core "${pure[@]}"
 layer "$native" portcullis-cli portcullis-core "${pure[@]}"
 for filter in jwt-auth auth-header audit-log metrics portcullis-filter; do

@@ -12,7 +12,7 @@
 //! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`], [`stripped`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
 //! | text with values in it | [`template`] |
-//! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`] |
+//! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`], [`replays`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
 //! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`audit`], [`metrics`] |
 //! | from what the operator wrote to stages | [`config`], [`platform`], [`module`] |
@@ -34,9 +34,9 @@ pub mod platform;
 pub mod publication;
 pub mod published_keys;
 pub mod recent;
+pub mod replays;
 pub mod requirement;
 pub mod rules;
-pub mod sender;
 pub mod stage;
 pub mod stripped;
 pub mod template;
@@ -46,3 +46,4 @@ pub use portcullis_encryption as encryption;
 pub use portcullis_request::{
     bytes, claim_set, edits, extractor, headers, jose, path, principal, rejection, request, time, token_cache,
 };
+pub use portcullis_sender as sender;

@@ -1,7 +1,7 @@
 //! The SHA-256 of the certificate that the client holds: as the proxy has seen it, or as a proxy before it says.
 
-use super::Digest;
-use crate::headers::Headers;
+use crate::Digest;
+use portcullis_request::headers::Headers;
 
 /// The header in which a proxy tells the next one of the client's certificate.
 const FORWARDED: &str = "x-forwarded-client-cert";

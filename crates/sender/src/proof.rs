@@ -2,7 +2,7 @@
 //!
 //! In this order (section 4.3): one header, a signed text in compact form, its `typ`, its `alg` among those allowed, its `jwk` the
 //! key that the token is bound to and nothing private, the signature, `ath`, `htm`, `htu`, `iat`, `jti`, the nonce where one is
-//! asked for. Whether it was used before is for [`replays`](super::replays) to say.
+//! asked for. Whether it was used before is for another to say.
 //!
 //! A signature is verified only where the key is that of a token which counts already: work for nothing is not to be had.
 
@@ -13,14 +13,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::origin::{Origin, read_uri};
-use super::{Digest, Dpop, thumbprint};
-use crate::claim_set::{Claim, ClaimSet};
-use crate::headers::Headers;
-use crate::jose::{KeySet, Signatures, Token, strict_json};
-use crate::rejection::Rejection;
-use crate::request::Request;
-use crate::time::UnixTime;
+use crate::origin::{Origin, read_uri};
+use crate::{Digest, Dpop, thumbprint};
+use portcullis_request::claim_set::{Claim, ClaimSet};
+use portcullis_request::headers::Headers;
+use portcullis_request::jose::{KeySet, Signatures, Token, strict_json};
+use portcullis_request::rejection::Rejection;
+use portcullis_request::request::Request;
+use portcullis_request::time::UnixTime;
 
 /// The header.
 pub const DPOP: &str = "dpop";
@@ -71,7 +71,7 @@ pub fn check(asked: &Asked<'_>, dpop: &Dpop, signatures: &Signatures) -> Result<
     let issued_at = claims.get("iat").and_then(time).filter(|issued_at| is_near(*issued_at, asked.now, dpop.window));
     let id = text("jti").filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES);
     let (Some(issued_at), Some(id), true) = (issued_at, id, is_for_this) else { return Err(Rejection::DpopProofInvalid) };
-    let is_fresh = |nonces: &super::nonces::Nonces| text("nonce").is_some_and(|nonce| nonces.accepts(nonce, asked.now));
+    let is_fresh = |nonces: &crate::nonces::Nonces| text("nonce").is_some_and(|nonce| nonces.accepts(nonce, asked.now));
     if !dpop.nonces.as_ref().is_none_or(is_fresh) {
         return Err(Rejection::DpopNonceRequired);
     }

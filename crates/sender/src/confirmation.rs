@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::Digest;
-use crate::claim_set::{Claim, ClaimSet};
+use crate::Digest;
+use portcullis_request::claim_set::{Claim, ClaimSet};
 
 /// What the sender of a token has to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +60,8 @@ mod tests {
     use serde_json::json;
     use sha2::{Digest as _, Sha256};
 
-    use super::super::client_certificate::from_hex;
     use super::*;
+    use crate::client_certificate::from_hex;
 
     fn of(claims: Value) -> Option<Confirmation> {
         Confirmation::of(&serde_json::from_value(claims).unwrap())

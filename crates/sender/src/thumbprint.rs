@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::Digest;
+use crate::Digest;
 
 /// The members of an elliptic key, an Edwards key, an RSA key, in the order of their names.
 const ELLIPTIC: &[&str] = &["crv", "kty", "x", "y"];

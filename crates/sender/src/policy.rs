@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::nonces::Nonces;
-use super::origin::Origin;
-use crate::config::duration::DurationText;
-use crate::config::sender::{CertificateSource, ClientCertificateConfig, DpopConfig, DpopNonceConfig};
-use crate::config::{ConfigError, Environment, Warning};
-use crate::jose::{Algorithm, AlgorithmSet};
+use crate::nonces::Nonces;
+use crate::origin::Origin;
+use portcullis_config::duration::DurationText;
+use portcullis_config::sender::{CertificateSource, ClientCertificateConfig, DpopConfig, DpopNonceConfig};
+use portcullis_config::{ConfigError, Environment, Warning};
+use portcullis_request::jose::{Algorithm, AlgorithmSet};
 
 const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
 const MAX_WINDOW: Duration = Duration::from_secs(300);

@@ -1,7 +1,7 @@
 //! The place of a request: scheme and authority, in one spelling (RFC 3986 sections 6.2.2 and 6.2.3).
 
-use crate::path::RequestPath;
-use crate::request::host_name;
+use portcullis_request::path::RequestPath;
+use portcullis_request::request::host_name;
 
 /// A scheme, a host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::time::UnixTime;
+use portcullis_request::time::UnixTime;
 
 /// What is hashed before the number of the period: the key may serve for something else too.
 const PURPOSE: &[u8] = b"portcullis dpop nonce 1";

@@ -11,7 +11,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Digest;
+use crate::sender::Digest;
 use crate::stage::{Over, SharedData, Written};
 use crate::time::UnixTime;
 

@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sender::nonces::Nonces;
-use crate::sender::thumbprint::thumbprint;
+use crate::nonces::Nonces;
+use crate::thumbprint::thumbprint;
 use portcullis_signatures::Algorithm;
 use portcullis_signatures::test_keys::{HolderKey, SECRET, authenticate, oct_jwk};
 
