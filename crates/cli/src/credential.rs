@@ -1,11 +1,14 @@
 //! How a credential fares, in words: the steps of an [`Examination`], each with what it compared.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_core::authn::{Authn, Decrypted, Doubt, Entry, Examination};
 use portcullis_core::extractor::Source;
 use portcullis_core::jose::{Algorithm, AlgorithmSet, ClaimCheck, ClaimRules, KeyView};
 use portcullis_core::jwe::EncryptedToken;
 use portcullis_core::keyring::Keys;
 use portcullis_core::rejection::Rejection;
+use portcullis_core::sender::{Confirmation, Digest};
 use portcullis_core::stage::Stage;
 use portcullis_core::time::UnixTime;
 use serde_json::Value;
@@ -76,6 +79,7 @@ impl Judge<'_> {
         self.signature(anatomy, examination, entry, &mut steps);
         let claims = examination.claims.iter().map(|(check, holds)| claim_step(*check, *holds, entry.claims, anatomy, self.now));
         steps.extend(claims);
+        steps.extend(binding_step(examination));
         if let Err(Doubt::Refused(rejection)) = examination.verdict
             && steps.iter().all(|step| step.outcome == Outcome::Ok)
         {
@@ -161,6 +165,36 @@ fn encryption(credential: &[u8], decrypted: &Result<Decrypted, Rejection>) -> St
         }
         Err(_) => Step::failed(name, format!("{how}, for {key}; what is in it is no signed token")),
     }
+}
+
+/// What a token is bound to, where that is known, or has to be.
+fn binding_step(examination: &Examination) -> Option<Step> {
+    let base64url = |digest: &Digest| URL_SAFE_NO_PAD.encode(digest);
+    let outcome = match examination.verdict {
+        Err(Doubt::Refused(Rejection::TokenBindingMismatch | Rejection::TokenNotBound)) => Outcome::Failed,
+        _ => Outcome::Ok,
+    };
+    let says = match &examination.confirmation {
+        Some(Confirmation::Unknown) => "the token is bound to something that is not known here, so it never counts".to_owned(),
+        Some(Confirmation::Held { key, certificate }) => {
+            let key = key.as_ref().map(|digest| {
+                format!(
+                    "the key with the thumbprint {}: it counts with the scheme DPoP and a proof of that key",
+                    base64url(digest)
+                )
+            });
+            let certificate = certificate.as_ref().map(|digest| {
+                format!("the certificate with the SHA-256 {}: it counts from a client that shows that one", base64url(digest))
+            });
+            let bound: Vec<_> = key.into_iter().chain(certificate).collect();
+            format!("the token is bound to {}", bound.join("; and to "))
+        }
+        None if outcome == Outcome::Failed => {
+            "the token is not bound to a key, and the entry asks for that: `dpop.required`".to_owned()
+        }
+        None => return None,
+    };
+    Some(Step::new("cnf", outcome, says))
 }
 
 /// Whether a rejection says that something could not be looked at, rather than that it is wrong.

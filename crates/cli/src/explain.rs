@@ -5,6 +5,7 @@
 
 mod given;
 mod narrator;
+mod offline;
 mod report;
 mod requirements;
 
@@ -15,11 +16,12 @@ use clap::Args;
 use portcullis_core::answer::Refusal;
 use portcullis_core::module::Loaded;
 use portcullis_core::rejection::Rejection;
-use portcullis_core::stage::{Alone, Exchange, Stage, Verdict};
+use portcullis_core::stage::{Exchange, Stage, Verdict};
 use portcullis_core::time::UnixTime;
 
 use self::given::Given;
 use self::narrator::Narrator;
+use self::offline::Offline;
 use self::report::Report;
 use crate::configuration::Configuration;
 use crate::credential::Judge;
@@ -40,6 +42,9 @@ const MOST_ROUNDS: usize = 8;
 /// The token goes into `Authorization: Bearer`; a header or URL that holds `{token}` has it there instead. It is read from the
 /// standard input with `--token -`, or from --token-file, because what stands in a command line is seen by every user of the
 /// machine and remembered by the shell. A header can be read from a file too, as in curl: --header @FILE.
+///
+/// A token that is bound to a key is given with --header 'Authorization: DPoP {token}', its proof with --header 'DPoP: …'; the scheme
+/// of the URL says whether the connection is encrypted. One that is bound to a certificate needs --client-certificate.
 ///
 /// A secret that the configuration takes from the environment is looked up in the environment of this command. Nothing is
 /// fetched: for an entry with `jwksUri`, give its keys with --jwks.
@@ -74,6 +79,9 @@ pub struct ExplainArguments {
     /// The file that holds the token.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// The certificate (PEM) that the client shows.
+    #[arg(long, value_name = "FILE")]
+    client_certificate: Option<PathBuf>,
     /// The name of the Envoy route that the request takes, for rules with `routes`.
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
@@ -127,7 +135,8 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
     let stand_ins = StandIns::read(&arguments.jwks, &authn, now)?;
     // What cannot be used is told also where it is not needed.
     stand_ins.answer(&mut authn, now)?;
-    let mut settled = settle(loaded, given.exchange(now), &stand_ins, now)?;
+    let mut offline = Offline::of(&arguments.url, arguments.client_certificate.as_deref())?;
+    let mut settled = settle(loaded, given.exchange(now), &stand_ins, now, &mut offline)?;
     if settled
         .refusal
         .as_ref()
@@ -144,10 +153,16 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
 }
 
 /// Let the stages decide, as the proxy's host does: all of them run, the first refusal counts.
-fn settle(loaded: Loaded, mut exchange: Exchange, stand_ins: &StandIns, now: UnixTime) -> anyhow::Result<Settled> {
+fn settle(
+    loaded: Loaded,
+    mut exchange: Exchange,
+    stand_ins: &StandIns,
+    now: UnixTime,
+    offline: &mut Offline,
+) -> anyhow::Result<Settled> {
     let (mut refusal, mut lacks_keys) = (None, false);
     for mut stage in loaded.stages {
-        match ask(stage.as_mut(), &mut exchange, stand_ins, now)? {
+        match ask(stage.as_mut(), &mut exchange, stand_ins, now, offline)? {
             Verdict::Continue => {}
             Verdict::Answer(_) => break,
             Verdict::Refuse(found) => refusal = refusal.or(Some(found)),
@@ -164,12 +179,18 @@ fn settle(loaded: Loaded, mut exchange: Exchange, stand_ins: &StandIns, now: Uni
     Ok(Settled { exchange, refusal, lacks_keys })
 }
 
-fn ask(stage: &mut dyn Stage, exchange: &mut Exchange, stand_ins: &StandIns, now: UnixTime) -> anyhow::Result<Verdict> {
-    let mut verdict = stage.on_request(exchange, now, &mut Alone);
+fn ask(
+    stage: &mut dyn Stage,
+    exchange: &mut Exchange,
+    stand_ins: &StandIns,
+    now: UnixTime,
+    offline: &mut Offline,
+) -> anyhow::Result<Verdict> {
+    let mut verdict = stage.on_request(exchange, now, offline);
     for _ in 0..MOST_ROUNDS {
         let Verdict::Wait(_) = verdict else { break };
         stand_ins.answer(stage, now)?;
-        verdict = stage.on_request(exchange, now, &mut Alone);
+        verdict = stage.on_request(exchange, now, offline);
     }
     Ok(verdict)
 }

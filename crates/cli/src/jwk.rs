@@ -2,21 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_core::sender::thumbprint;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// The SHA-256 thumbprint of a public key; `None` for a symmetric one, whose hash is nobody's business, and for what is no key.
 pub fn thumbprint(jwk: &Value) -> Option<String> {
-    // In lexicographic order, as the hash needs them.
-    let members: &[&str] = match jwk.get("kty")?.as_str()? {
-        "RSA" => &["e", "kty", "n"],
-        "EC" => &["crv", "kty", "x", "y"],
-        "OKP" => &["crv", "kty", "x"],
-        _ => return None,
-    };
-    let texts: Option<Vec<String>> =
-        members.iter().map(|name| Some(format!("\"{name}\":{}", Value::from(jwk.get(*name)?.as_str()?)))).collect();
-    Some(URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{{{}}}", texts?.join(",")))))
+    thumbprint::thumbprint(jwk.as_object()?).map(|digest| URL_SAFE_NO_PAD.encode(digest))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use crate::token_input;
 /// Shows what a token says, and whether it is good: offline, in words.
 ///
 /// The token is read from the standard input (or from --file), because what stands in a command line is seen by every user of the
-/// machine and remembered by the shell. `Authorization:` and `Bearer` before it are taken off.
+/// machine and remembered by the shell. `Authorization:` and `Bearer` or `DPoP` before it are taken off.
 ///
 /// With --config, the token is judged as the module would judge it: which jwtRules entry takes it, which key signed it, and
 /// each of the entry's rules. With keys alone (--jwks, --key-pem, --secret-env), it is judged by the defaults of an entry. With neither,

@@ -1,4 +1,4 @@
-//! A token as people have it at hand: with `Bearer ` before it, with a line end behind it.
+//! A token as people have it at hand: with `Bearer ` or `DPoP ` before it, with a line end behind it.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -8,7 +8,7 @@ use anyhow::Context;
 use crate::document::Source;
 
 /// What may stand before a token that was copied from a request.
-const BEFORE: [&str; 2] = ["authorization:", "bearer "];
+const BEFORE: [&str; 3] = ["authorization:", "bearer ", "dpop "];
 
 /// The bytes of the token that an argument gives: `-` stands for the standard input.
 ///
@@ -60,6 +60,7 @@ mod tests {
             ("a.b.c", "a.b.c"),
             (" a.b.c\r\n", "a.b.c"),
             ("Bearer a.b.c", "a.b.c"),
+            ("Authorization: DPoP a.b.c", "a.b.c"),
             ("authorization: bearer  a.b.c\n", "a.b.c"),
             ("Authorization:a.b.c", "a.b.c"),
             ("a.b\n.c", "a.b\n.c"),

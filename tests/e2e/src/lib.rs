@@ -126,7 +126,10 @@ impl Stack {
         assert!(problem.get("code").is_some_and(Value::is_string), "{text}");
         let challenge = header("www-authenticate");
         match response.status {
-            401 => assert!(challenge.is_some_and(|value| value.starts_with("Bearer")), "{text}"),
+            401 => assert!(
+                challenge.is_some_and(|value| ["Bearer", "DPoP"].iter().any(|scheme| value.starts_with(scheme))),
+                "{text}"
+            ),
             503 => assert!(header("retry-after").is_some(), "{text}"),
             _ => {}
         }

@@ -1,12 +1,13 @@
 //! Envoy's configuration under construction.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::listener::Listener;
+use crate::certificate::Certificate;
+use crate::listener::{Listener, Route, tls_socket};
 
 /// The cluster to which routes lead. It has no endpoint until it is given one.
 pub(crate) const UPSTREAM: &str = "upstream";
@@ -18,6 +19,15 @@ pub struct Bootstrap {
     clusters: Vec<(String, SocketAddr)>,
     http2_clusters: Vec<String>,
     stats_tags: Vec<Value>,
+    tls_clients: Vec<TlsClient>,
+}
+
+/// A client that reaches a listener over TLS.
+#[derive(Debug, Clone)]
+struct TlsClient {
+    name: String,
+    listener: String,
+    certificate: Option<(PathBuf, PathBuf)>,
 }
 
 impl Bootstrap {
@@ -55,6 +65,15 @@ impl Bootstrap {
         self
     }
 
+    /// The same with a listener that passes requests on to one that speaks [TLS](Listener::tls), as a client with this certificate.
+    #[must_use]
+    pub fn tls_client(mut self, name: &str, listener: &str, certificate: Option<&Certificate>) -> Self {
+        let certificate = certificate.map(|certificate| (certificate.file(), certificate.key_file()));
+        self.listeners.push(Listener::new(name).route(Route::prefix("tls", "/").cluster(name)));
+        self.tls_clients.push(TlsClient { name: name.to_owned(), listener: listener.to_owned(), certificate });
+        self
+    }
+
     /// How many listeners have a port.
     pub(crate) fn listeners(&self) -> usize {
         self.listeners.iter().filter(|listener| listener.has_port()).count()
@@ -67,6 +86,7 @@ impl Bootstrap {
         if !self.clusters.iter().any(|(name, _)| name == UPSTREAM) {
             clusters.push(cluster(UPSTREAM, None));
         }
+        clusters.extend(self.tls_clients.iter().map(|client| client.cluster(folder)));
         Ok(json!({
             // Who watches files for its configuration must have a name.
             "node": {"id": "test", "cluster": "test"},
@@ -91,6 +111,29 @@ fn http2_cluster(socket: &str) -> Value {
             "explicit_http_config": {"http2_protocol_options": {}},
         }},
     })
+}
+
+impl TlsClient {
+    fn cluster(&self, folder: &Path) -> Value {
+        let files = |(certificate, key): &(PathBuf, PathBuf)| json!({"certificate_chain": {"filename": certificate}, "private_key": {"filename": key}});
+        let certificates: Vec<_> = self.certificate.iter().map(files).collect();
+        let address = json!({"pipe": {"path": tls_socket(folder, &self.listener)}});
+        json!({
+            "name": self.name,
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "load_assignment": {
+                "cluster_name": self.name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+            },
+            "transport_socket": {
+                "name": "tls",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                    "common_tls_context": {"tls_certificates": certificates},
+                },
+            },
+        })
+    }
 }
 
 fn cluster(name: &str, address: Option<SocketAddr>) -> Value {

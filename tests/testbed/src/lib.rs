@@ -15,12 +15,14 @@
 
 mod access_log;
 mod bootstrap;
+mod certificate;
 mod claims;
 mod client;
 mod envoy;
 mod exposition;
 mod fake_jwks_server;
 mod fake_key_server;
+mod holder;
 mod http;
 mod issuer;
 mod jwks_server;
@@ -35,12 +37,14 @@ mod upstream;
 
 pub use access_log::AccessLine;
 pub use bootstrap::Bootstrap;
+pub use certificate::Certificate;
 pub use claims::Claims;
 pub use client::{Client, Request, Response};
 pub use envoy::{Envoy, validate};
 pub use exposition::{Exposition, Sample};
 pub use fake_jwks_server::{FakeJwksServer, Fault};
 pub use fake_key_server::{FakeKeyServer, Health};
+pub use holder::Holder;
 pub use http::Headers;
 pub use issuer::Issuer;
 pub use jwks_server::JwksServer;

@@ -1,12 +1,13 @@
 //! A listener of the proxy with one chain of filters.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::access_log;
 use crate::bootstrap::UPSTREAM;
+use crate::certificate::Certificate;
 use crate::plugin::Plugin;
 
 /// A route with a name, to the cluster `upstream`.
@@ -75,6 +76,15 @@ pub struct Listener {
     routes: Vec<Route>,
     max_request_headers_kb: u32,
     http2_at: Option<String>,
+    tls: Option<Tls>,
+    forward_client_cert: Option<String>,
+}
+
+/// How a listener speaks TLS.
+#[derive(Debug, Clone)]
+struct Tls {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Debug, Clone)]
@@ -87,7 +97,15 @@ impl Listener {
     /// A listener without filters.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), filters: Vec::new(), routes: Vec::new(), max_request_headers_kb: 60, http2_at: None }
+        Self {
+            name: name.to_owned(),
+            filters: Vec::new(),
+            routes: Vec::new(),
+            max_request_headers_kb: 60,
+            http2_at: None,
+            tls: None,
+            forward_client_cert: None,
+        }
     }
 
     /// The same with a module at the end of its chain.
@@ -126,8 +144,23 @@ impl Listener {
         self
     }
 
+    /// The same over TLS, for clients with any certificate or none. It has no port: it is reached through a
+    /// [client](crate::Bootstrap::tls_client).
+    #[must_use]
+    pub fn tls(mut self, certificate: &Certificate) -> Self {
+        self.tls = Some(Tls { certificate: certificate.file(), key: certificate.key_file() });
+        self
+    }
+
+    /// The same with another word on what becomes of `x-forwarded-client-cert`; Envoy's default is to remove it.
+    #[must_use]
+    pub fn forward_client_cert(mut self, word: &str) -> Self {
+        self.forward_client_cert = Some(word.to_owned());
+        self
+    }
+
     pub(crate) const fn has_port(&self) -> bool {
-        self.http2_at.is_none()
+        self.http2_at.is_none() && self.tls.is_none()
     }
 
     pub(crate) fn to_json(&self, folder: &Path) -> Result<Value> {
@@ -144,10 +177,10 @@ impl Listener {
         }));
         let rest = Route::prefix("rest", "/");
         let routes: Vec<_> = self.routes.iter().chain([&rest]).map(Route::to_json).collect();
-        let manager = json!({
+        let mut manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": self.name,
-            "codec_type": if self.has_port() { "HTTP1" } else { "HTTP2" },
+            "codec_type": if self.http2_at.is_some() { "HTTP2" } else { "HTTP1" },
             "upgrade_configs": [{"upgrade_type": "websocket"}],
             // Anything that a client can say shall reach the modules.
             "http_protocol_options": {"allow_custom_methods": true},
@@ -158,14 +191,43 @@ impl Listener {
             "route_config": {"name": self.name, "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
             "http_filters": filters,
         });
-        let address = match &self.http2_at {
+        if let (Some(word), Some(manager)) = (&self.forward_client_cert, manager.as_object_mut()) {
+            manager.insert("forward_client_cert_details".to_owned(), word.as_str().into());
+        }
+        let mut chain = json!({"filters": [{"name": "http", "typed_config": manager}]});
+        let mut address = match &self.http2_at {
             Some(socket) => json!({"pipe": {"path": format!("@{socket}")}}),
             None => json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}}),
         };
-        Ok(json!({
-            "name": self.name,
-            "address": address,
-            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-        }))
+        if let (Some(tls), Some(chain)) = (&self.tls, chain.as_object_mut()) {
+            chain.insert("transport_socket".to_owned(), tls.to_json());
+            address = json!({"pipe": {"path": tls_socket(folder, &self.name)}});
+        }
+        Ok(json!({"name": self.name, "address": address, "filter_chains": [chain]}))
     }
+}
+
+impl Tls {
+    fn to_json(&self) -> Value {
+        json!({
+            "name": "tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "common_tls_context": {
+                    "tls_certificates": [{
+                        "certificate_chain": {"filename": self.certificate}, "private_key": {"filename": self.key},
+                    }],
+                    // A client is asked for a certificate only where somebody could vouch for it; here nobody has to.
+                    "validation_context": {
+                        "trusted_ca": {"filename": self.certificate}, "trust_chain_verification": "ACCEPT_UNTRUSTED",
+                    },
+                },
+            },
+        })
+    }
+}
+
+/// The socket of a listener that speaks TLS.
+pub(crate) fn tls_socket(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.socket"))
 }

@@ -15,6 +15,16 @@ use super::{Settled, requirements};
 use crate::credential::Judge;
 use crate::step::{Outcome, Step};
 
+/// What is said of senders that have not shown what their tokens are bound to.
+const UNPROVEN: [Rejection; 6] = [
+    Rejection::TokenBindingMismatch,
+    Rejection::DpopProofMissing,
+    Rejection::DpopProofInvalid,
+    Rejection::DpopProofReplayed,
+    Rejection::DpopNonceRequired,
+    Rejection::DpopReplayUnknown,
+];
+
 /// What there is to tell of a request.
 #[derive(Debug, Default)]
 pub struct Story {
@@ -203,9 +213,19 @@ impl<'a> Narrator<'a> {
             }
         }
 
+        if let Some(rejection) = self.unproven() {
+            self.story.steps.push(refused("sender", rejection.description(), rejection));
+            return Ok(());
+        }
         let callers: Vec<_> = identities.iter().map(|identity| &**identity).collect();
         self.tell_requirements(selected, &callers);
         Ok(())
+    }
+
+    /// Why whoever sends the request has not shown what the token is bound to.
+    fn unproven(&self) -> Option<Rejection> {
+        let reason = &self.settled.exchange.decision.as_ref()?.reason;
+        UNPROVEN.into_iter().find(|rejection| rejection.code() == *reason)
     }
 
     fn tell_credential(&mut self, number: usize, found: &Found<'_>, examination: &Examination) {

@@ -15,7 +15,7 @@ use crate::report::Format;
 use crate::step::{self, Outcome, Step};
 
 /// Headers whose values are credentials, or hold some beside others.
-const SECRET_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+const SECRET_HEADERS: [&str; 4] = ["authorization", "cookie", "dpop", "proxy-authorization"];
 
 /// A request, and what came of it.
 pub struct Report<'a> {

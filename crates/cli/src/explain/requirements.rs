@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::step::{Outcome, Step};
 
 /// The keys, in the order in which they are looked at.
-const KEYS: [&str; 7] = ["issuers", "audiences", "scopes", "roles", "claims", "allOf", "anyOf"];
+const KEYS: [&str; 8] = ["issuers", "senderConstrained", "audiences", "scopes", "roles", "claims", "allOf", "anyOf"];
 
 /// A step for each thing that is asked for. Where a request has several callers, what is asked of which is not taken apart.
 pub fn steps(require: &Value, rule: &Rule, callers: &[&Identity], request: &Request, issuers: &[Rc<str>]) -> Vec<Step> {
@@ -46,6 +46,10 @@ fn words(key: &str, asked: &Value, caller: &Identity) -> String {
         "issuers" => format!("one of {asked}; the caller comes from {}", Value::from(&*caller.issuer_name)),
         "audiences" => format!("one of {asked}; the token is for {}", list(&principal.audiences)),
         "scopes" => format!("all of {asked}; the caller has {}", list(&principal.scopes)),
+        "senderConstrained" => {
+            let is_bound = principal.claims.get("cnf").is_some();
+            format!("the token has to be bound to its sender; it {}", if is_bound { "is" } else { "is not" })
+        }
         "roles" => format!("one of {asked}; the caller has {}", list(&principal.roles)),
         "claims" => {
             let asked = asked.get(0).unwrap_or(asked);

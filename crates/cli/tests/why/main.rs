@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
 
+mod bound;
 mod explain;
 mod readme;
 mod run;

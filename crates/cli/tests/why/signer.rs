@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::prelude::*;
+use p256::ecdsa::signature::Signer;
+use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 /// The secret of the symmetric tokens.
 pub const SECRET: &str = "S3CRET-of-more-than-thirty-two-bytes-for-tests";
@@ -60,6 +63,41 @@ pub fn pem() -> String {
     ED25519.public_key().to_pem()
 }
 
+/// A text in base64url.
 fn part(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
+}
+
+/// The SHA-256 of a text in base64url.
+pub fn sha256(text: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text))
+}
+
+/// A client that holds a key on P-256.
+pub struct Holder(SigningKey);
+
+impl Holder {
+    /// Always the same.
+    pub fn new() -> Self {
+        Self(SigningKey::from_slice(&[7; 32]).unwrap())
+    }
+
+    /// The public key.
+    pub fn jwk(&self) -> Value {
+        let point = self.0.verifying_key().to_sec1_point(false);
+        let [x, y] = [point.x(), point.y()].map(|number| number.map(|number| URL_SAFE_NO_PAD.encode(number)));
+        json!({"kty": "EC", "crv": "P-256", "x": x, "y": y})
+    }
+
+    /// Its thumbprint.
+    pub fn thumbprint(&self) -> String {
+        sha256(self.jwk().to_string().as_bytes())
+    }
+
+    /// A text with this header and these claims, signed.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        let signed = format!("{}.{}", part(&header.to_string()), part(&claims.to_string()));
+        let signature: Signature = self.0.sign(signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+    }
 }

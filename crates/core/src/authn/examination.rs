@@ -14,6 +14,7 @@ use crate::keyring::Keys;
 use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::rules::RuleSet;
+use crate::sender::Confirmation;
 use crate::stage::FetchId;
 use crate::time::UnixTime;
 
@@ -53,7 +54,9 @@ pub struct Examination {
     pub signature: Option<Result<(), Rejection>>,
     /// Whether its claims hold, one by one; empty unless it is signed.
     pub claims: Vec<(ClaimCheck, Result<(), Rejection>)>,
-    /// What the stage says.
+    /// What the sender of the token has to hold; absent when it is not bound, or not known to be.
+    pub confirmation: Option<Confirmation>,
+    /// What the stage says, of the token alone: whether its sender holds what it is bound to is for a request to show.
     pub verdict: Result<Rc<Identity>, Doubt>,
 }
 
@@ -127,7 +130,15 @@ impl Authn {
                 let rejection = inner.as_ref().and_then(|inner| inner.as_ref().err().copied());
                 let verdict = Err(Doubt::Refused(rejection.unwrap_or_else(|| malformed.rejection())));
                 let form = Err(malformed);
-                return Examination { decrypted: inner, form, entry: None, signature: None, claims: Vec::new(), verdict };
+                return Examination {
+                    decrypted: inner,
+                    form,
+                    entry: None,
+                    signature: None,
+                    claims: Vec::new(),
+                    confirmation: None,
+                    verdict,
+                };
             }
         };
         let takes = |source| policy.issuer_of(&token, source);
@@ -151,14 +162,18 @@ impl Authn {
             Some(source) => self.callers.identify(&policy, Found { token: credential, source }, now).map_err(Doubt::from),
             None => Err(Doubt::Refused(Rejection::IssuerUnknown)),
         };
-        Examination {
-            decrypted: inner,
-            form: Ok(()),
-            entry,
-            signature,
-            claims,
-            verdict: caller.map(|caller: Rc<Caller>| Rc::clone(&caller.identity)),
-        }
+        let confirmation = caller.as_ref().ok().and_then(|caller: &Rc<Caller>| caller.confirmation.as_deref().copied());
+        let verdict = caller.and_then(|caller| {
+            let is_required = policy.sender(caller.issuer).is_none_or(|sender| sender.dpop.required);
+            match confirmation {
+                Some(Confirmation::Unknown) => Err(Doubt::Refused(Rejection::TokenBindingMismatch)),
+                _ if is_required && confirmation.is_none_or(|confirmation| confirmation.key().is_none()) => {
+                    Err(Doubt::Refused(Rejection::TokenNotBound))
+                }
+                _ => Ok(Rc::clone(&caller.identity)),
+            }
+        });
+        Examination { decrypted: inner, form: Ok(()), entry, signature, claims, confirmation, verdict }
     }
 }
 
