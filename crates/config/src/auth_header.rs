@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::decrypt::DecryptConfig;
 use crate::internal_token::InternalTokenConfig;
 use crate::matching::MatchConfig;
 
@@ -52,7 +53,10 @@ pub struct InjectConfig {
     pub claim_type: Option<ClaimType>,
     /// The most bytes that the value may have, encoded, 8192 at most; a request with a longer one is refused; default `8192`.
     pub max_bytes: Option<usize>,
-    /// Whether a request of a caller for whom there is no value is refused; if not, the header is left out; default `false`.
+    /// How the claim is decrypted, where the issuer encrypted it.
+    pub decrypt: Option<DecryptConfig>,
+    /// Whether a request of a caller for whom there is no value is refused; if not, the header is left out; default `false`. A claim
+    /// that cannot be decrypted is refused unless this is `false`, also where it is left out.
     pub required: Option<bool>,
     /// The requests that get the header, if not all. What the client sent under its name is removed from every request.
     pub r#match: Option<MatchConfig>,

@@ -12,6 +12,7 @@
 pub mod audit_log;
 pub mod auth_header;
 pub mod bundle;
+pub mod decrypt;
 pub mod decryption;
 pub mod deny;
 pub mod document;

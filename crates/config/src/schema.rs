@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::decrypt::ClaimPlace;
 use crate::deny::DenyBody;
 use crate::duration::DurationText;
 use crate::jwt_rule::Jwks;
@@ -33,6 +34,27 @@ impl JsonSchema for Jwks {
         json_schema!({
             "description": "A JSON Web Key Set (RFC 7517), as JSON text or as the object itself.",
             "type": ["string", "object"],
+        })
+    }
+}
+
+impl JsonSchema for ClaimPlace {
+    fn schema_name() -> Cow<'static, str> {
+        "ClaimPlace".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "`prefix`, at the beginning of the claim itself, or `{claim: NAME}`, in another one.",
+            "oneOf": [
+                {"const": "prefix"},
+                {
+                    "type": "object",
+                    "properties": {"claim": {"type": "string", "description": "The path of the claim, names joined by dots."}},
+                    "required": ["claim"],
+                    "additionalProperties": false,
+                },
+            ],
         })
     }
 }

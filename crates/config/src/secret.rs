@@ -49,6 +49,19 @@ pub enum Encoding {
     Hex,
 }
 
+impl Encoding {
+    /// The bytes that a text is the writing of.
+    #[must_use]
+    pub fn read(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Utf8 => Some(text.as_bytes().to_vec()),
+            Self::Base64 => BASE64.decode(text).ok(),
+            Self::Base64url => BASE64_URL.decode(text).ok(),
+            Self::Hex => hex(text),
+        }
+    }
+}
+
 impl fmt::Debug for SecretConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter

@@ -14,11 +14,13 @@
 //! From answers, the headers of `stripResponse` are removed.
 //!
 //! It refuses a request whose value is too long for a header (`claim_too_large`), has another type or other characters than it may
-//! have (`claim_mismatch`) or is absent where one is required (`claim_missing`), one whose token cannot be replaced, and one with a
-//! forged header whose name cannot be handed to the proxy for removal (`request_malformed`).
+//! have (`claim_mismatch`), cannot be decrypted (`identifier_undecryptable`) or is absent where one is required (`claim_missing`), one
+//! whose token cannot be replaced, and one with a forged header whose name cannot be handed to the proxy for removal
+//! (`request_malformed`).
 
 mod carrier;
 mod escaper;
+mod identifier_cipher;
 mod identity_template;
 mod injection;
 mod internal_token;
@@ -29,6 +31,7 @@ mod rendering;
 
 pub use carrier::Carrier;
 pub use escaper::Unfit;
+pub use identifier_cipher::IdentifierCipher;
 pub use identity_template::{Facts, IdentityTemplate};
 pub use injection::Injection;
 pub use internal_token::InternalToken;

@@ -197,7 +197,7 @@ impl Loaded {
         platform: &Platform<'_>,
     ) -> Result<(Rc<auth_header::Policy>, Option<InternalToken>), ConfigError> {
         const PATH: &str = "token.internal";
-        let (policy, warnings) = auth_header::Policy::compile(config)?;
+        let (policy, warnings) = auth_header::Policy::compile(config, platform.environment)?;
         self.warnings.extend(warnings);
         let policy = Rc::new(policy);
         let Some(internal) = config.token.as_ref().and_then(|token| token.internal.as_ref()) else { return Ok((policy, None)) };

@@ -1,9 +1,10 @@
 //! Changes to the request's headers, collected while stages decide and applied afterwards, in one place.
 
+use std::fmt;
 use std::rc::Rc;
 
 /// One change. Names are lower-case. A text that many requests share is shared, not copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Edit {
     /// Remove every copy of the header.
     Remove(Rc<str>),
@@ -27,6 +28,23 @@ impl Edit {
         let (Self::Remove(name) | Self::Set(name, _) | Self::Append(name, _)) = self;
         let value = if let Self::Set(_, value) | Self::Append(_, value) = self { value.len() } else { 0 };
         size_of::<Self>().saturating_add(name.len()).saturating_add(value)
+    }
+}
+
+impl fmt::Debug for Edit {
+    /// Names the header only: its value may be a token, or what an issuer encrypted.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (change, value) = match self {
+            Self::Remove(_) => ("Remove", None),
+            Self::Set(_, value) => ("Set", Some(value)),
+            Self::Append(_, value) => ("Append", Some(value)),
+        };
+        let mut shown = formatter.debug_tuple(change);
+        shown.field(&self.name());
+        if let Some(value) = value {
+            shown.field(&format_args!("{} bytes", value.len()));
+        }
+        shown.finish()
     }
 }
 
@@ -106,6 +124,13 @@ impl HeaderEdits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shows_no_value() {
+        let edits =
+            [Edit::Set("x-a".into(), "S3CRET".into()), Edit::Remove("x-b".into()), Edit::Append("x-c".into(), "S".into())];
+        assert_eq!(format!("{edits:?}"), r#"[Set("x-a", 6 bytes), Remove("x-b"), Append("x-c", 1 bytes)]"#);
+    }
 
     #[test]
     fn changes_are_applied_in_the_order_in_which_they_were_asked_for() {

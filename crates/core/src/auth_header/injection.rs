@@ -5,13 +5,14 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::escaper::Unfit;
+use super::identifier_cipher::IdentifierCipher;
 use super::identity_template::{Facts, IdentityTemplate};
 use super::name_pattern::NamePattern;
 use super::name_set::NameSet;
 use super::rendering::{MAX_VALUE_BYTES, Rendering, Values};
 use crate::claim_set::Claim;
-use crate::config::ConfigError;
 use crate::config::auth_header::{ClaimType, InjectConfig, ValueEncoding};
+use crate::config::{ConfigError, Environment, Warning};
 use crate::edits::Edit;
 use crate::matcher::{Matcher, Reading};
 use crate::principal::Principal;
@@ -19,7 +20,7 @@ use crate::rejection::Rejection;
 use crate::request::Request;
 
 /// Where the value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Source {
     Subject,
     Roles,
@@ -30,14 +31,15 @@ enum Source {
 }
 
 /// A header, the part of the principal or the request that it carries, and how that becomes text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Injection {
     header: Rc<str>,
     name: NamePattern,
     source: Source,
     rendering: Rendering,
     claim_type: Option<ClaimType>,
-    is_required: bool,
+    cipher: Option<Rc<IdentifierCipher>>,
+    required: Option<bool>,
     matcher: Option<Matcher>,
 }
 
@@ -47,7 +49,12 @@ impl Injection {
     /// # Errors
     /// When the header is no name or may not be set, when there is not exactly one place that the value comes from or an option
     /// has no effect for it, and for what is wrong with claim, template, value or match.
-    pub fn compile(config: &InjectConfig, path: &str) -> Result<Self, ConfigError> {
+    pub fn compile(
+        config: &InjectConfig,
+        path: &str,
+        environment: &dyn Environment,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self, ConfigError> {
         let name = NamePattern::exact(&config.header, &format!("{path}.header"))?;
         let matcher = config.r#match.as_ref().map(|config| Matcher::compile(config, &format!("{path}.match"))).transpose()?;
         let source = source(config, matcher.as_ref(), path)?;
@@ -55,13 +62,18 @@ impl Injection {
         if !(1..=MAX_VALUE_BYTES).contains(&max_bytes) {
             return Err(ConfigError::new(format!("{path}.maxBytes"), format!("must be between 1 and {MAX_VALUE_BYTES}")));
         }
+        let cipher = match &config.decrypt {
+            Some(decrypt) => Some(IdentifierCipher::compile(decrypt, &format!("{path}.decrypt"), environment, warnings)?.into()),
+            None => None,
+        };
         Ok(Self {
             header: config.header.to_ascii_lowercase().into(),
             name,
             source,
             rendering: Rendering { format: config.format.unwrap_or_default(), encoding: config.encoding, max_bytes },
             claim_type: config.claim_type,
-            is_required: config.required.unwrap_or(false),
+            cipher,
+            required: config.required,
             matcher,
         })
     }
@@ -143,7 +155,7 @@ impl Injection {
             return Ok(());
         }
         let values = self.values(facts)?;
-        if values.is_empty() && self.is_required {
+        if values.is_empty() && self.required == Some(true) {
             return Err(Rejection::ClaimMissing);
         }
         for (index, value) in values.into_iter().enumerate() {
@@ -172,7 +184,19 @@ impl Injection {
         if self.claim_type.is_some_and(|wanted| wanted != type_of(claim)) {
             return Err(Rejection::ClaimMismatch);
         }
-        self.rendering.render(claim).map_err(unfit)
+        let Some(cipher) = &self.cipher else { return self.rendering.render(claim).map_err(unfit) };
+        let opened = facts.principal.zip(claim.as_str()).map(|(principal, text)| cipher.open(text, principal));
+        match opened {
+            Some(Ok(identifier)) => self.rendering.render(Claim::Text(&identifier)).map(Values::into_owned).map_err(unfit),
+            _ if self.required == Some(false) => Ok(Values::default()),
+            _ => Err(Rejection::IdentifierUndecryptable),
+        }
+    }
+
+    /// What decrypts its claim.
+    #[must_use]
+    pub fn cipher(&self) -> Option<&IdentifierCipher> {
+        self.cipher.as_deref()
     }
 }
 
@@ -187,7 +211,8 @@ fn type_of(claim: Claim<'_>) -> ClaimType {
 }
 
 fn source(config: &InjectConfig, matcher: Option<&Matcher>, path: &str) -> Result<Source, ConfigError> {
-    let only_for_claims = [("format", config.format.is_some()), ("type", config.claim_type.is_some())];
+    let only_for_claims =
+        [("format", config.format.is_some()), ("type", config.claim_type.is_some()), ("decrypt", config.decrypt.is_some())];
     let only_for_values = [
         ("encoding", config.encoding != ValueEncoding::default()),
         ("maxBytes", config.max_bytes.is_some()),
@@ -199,6 +224,9 @@ fn source(config: &InjectConfig, matcher: Option<&Matcher>, path: &str) -> Resul
         }
         None => Ok(()),
     };
+    if config.decrypt.is_some() {
+        useless(&[("type", config.claim_type.is_some())], "beside `decrypt`: what was encrypted is text")?;
+    }
     match (&config.claim, &config.template, &config.value) {
         (Some(claim), None, None) => Ok(match claim.as_str() {
             "subject" => Source::Subject,

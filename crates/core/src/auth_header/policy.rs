@@ -3,12 +3,13 @@
 use std::rc::Rc;
 
 use super::AUTHORIZATION;
+use super::identifier_cipher::IdentifierCipher;
 use super::injection::Injection;
 use super::name_pattern::NamePattern;
 use super::name_set::NameSet;
 use crate::authn::Inject;
 use crate::config::auth_header::{AuthHeaderConfig, Forward, TokenConfig};
-use crate::config::{ConfigError, Warning};
+use crate::config::{ConfigError, Environment, Warning};
 use crate::edits::Edit;
 use crate::principal::{Identity, Principal};
 use crate::rejection::Rejection;
@@ -16,7 +17,7 @@ use crate::sender::proof;
 use crate::stage::Exchange;
 
 /// The policy of the stage auth-header.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     owned: NameSet,
     /// The headers that are the same for every request of a caller.
@@ -34,13 +35,14 @@ impl Policy {
     /// # Errors
     /// When a name is no header name or may not be changed, two injections set the same header, one takes its value from a header
     /// that is removed, and for what is wrong with one by itself.
-    pub fn compile(config: &AuthHeaderConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
+    pub fn compile(config: &AuthHeaderConfig, environment: &dyn Environment) -> Result<(Self, Vec<Warning>), ConfigError> {
         let mut owned = patterns(&config.strip, "strip")?;
         let strip_response = patterns(&config.strip_response, "stripResponse")?;
         let mut inject: Vec<Injection> = Vec::with_capacity(config.inject.len());
+        let mut warnings = Vec::new();
         for (index, entry) in config.inject.iter().enumerate() {
             let path = format!("inject[{index}]");
-            let injection = Injection::compile(entry, &path)?;
+            let injection = Injection::compile(entry, &path, environment, &mut warnings)?;
             if let Some(first) = inject.iter().position(|earlier| earlier.name().matches(entry.header.as_bytes())) {
                 return Err(ConfigError::new(
                     format!("{path}.header"),
@@ -54,7 +56,6 @@ impl Policy {
         if let Some(token) = &config.token {
             owned.extend(names_of_the_own_token(token, &inject)?);
         }
-        let mut warnings = Vec::new();
         if owned.is_empty() && inject.is_empty() && forward.is_none() && strip_response.is_empty() {
             warnings.push(Warning::new("", "strips and injects nothing"));
         }
@@ -83,6 +84,13 @@ impl Policy {
     #[must_use]
     pub const fn clears_route_cache(&self) -> bool {
         self.clear_route_cache
+    }
+
+    /// What decrypts the claim that a header carries; `None` where nothing does.
+    #[must_use]
+    pub fn cipher_of(&self, header: &str) -> Option<&IdentifierCipher> {
+        let mut all = self.of_the_caller.iter().chain(&self.of_the_request);
+        all.find(|injection| injection.name().matches(header.as_bytes()))?.cipher()
     }
 
     /// The headers that only the gateway may set.

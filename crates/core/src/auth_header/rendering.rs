@@ -39,6 +39,16 @@ impl Values<'_> {
     pub const fn is_empty(&self) -> bool {
         matches!(self, Self::Many(values) if values.is_empty())
     }
+
+    /// The same values, of their own.
+    #[must_use]
+    pub fn into_owned(self) -> Values<'static> {
+        let own = |value: Cow<'_, str>| Cow::Owned(value.into_owned());
+        match self {
+            Self::One(value) => Values::One(own(value)),
+            Self::Many(values) => Values::Many(values.into_iter().map(own).collect()),
+        }
+    }
 }
 
 impl Default for Values<'_> {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::config::Warning;
 use crate::config::auth_header::AuthHeaderConfig;
+use crate::config::{Variable, Warning};
 use crate::decision::{PUBLIC, TOKEN_VALID};
 use crate::headers::Headers;
 use crate::principal::{Identity, Method, Principal};
@@ -8,14 +8,18 @@ use crate::request::Request;
 use crate::stage::Alone;
 use serde_json::{Value, json};
 
+mod decrypting;
 mod injecting;
 mod replacing;
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
+/// An environment without any variable.
+const NOWHERE: fn(&str) -> Variable = |_| Variable::Unset;
+
 fn policy(config: &Value) -> Rc<Policy> {
     let config: AuthHeaderConfig = serde_json::from_value(config.clone()).unwrap();
-    Rc::new(Policy::compile(&config).unwrap().0)
+    Rc::new(Policy::compile(&config, &NOWHERE).unwrap().0)
 }
 
 fn identity(claims: Value) -> Rc<Identity> {
@@ -274,7 +278,7 @@ fn refuses_bad_configuration() {
     ];
     for (config, expected) in cases {
         let config: AuthHeaderConfig = serde_json::from_value(config).unwrap();
-        assert_eq!(Policy::compile(&config).unwrap_err().to_string(), expected);
+        assert_eq!(Policy::compile(&config, &NOWHERE).unwrap_err().to_string(), expected);
     }
     for unknown in [json!({"stripp": []}), json!({"token": {"forward": "replaced"}}), json!({"inject": [{"claim": "x"}]})] {
         assert!(serde_json::from_value::<AuthHeaderConfig>(unknown).is_err());
@@ -283,6 +287,6 @@ fn refuses_bad_configuration() {
 
 #[test]
 fn warns_of_a_policy_that_does_nothing() {
-    let (_, warnings) = Policy::compile(&AuthHeaderConfig::default()).unwrap();
+    let (_, warnings) = Policy::compile(&AuthHeaderConfig::default(), &NOWHERE).unwrap();
     assert_eq!(warnings, [Warning::new("", "strips and injects nothing")]);
 }

@@ -252,6 +252,6 @@ fn refuses_bad_configuration() {
         ),
     ] {
         let config: AuthHeaderConfig = serde_json::from_value(config).unwrap();
-        assert_eq!(crate::auth_header::Policy::compile(&config).unwrap_err().to_string(), expected);
+        assert_eq!(crate::auth_header::Policy::compile(&config, &|_: &str| Variable::Unset).unwrap_err().to_string(), expected);
     }
 }

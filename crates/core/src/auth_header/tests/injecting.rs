@@ -196,12 +196,12 @@ fn refuses_injections_that_say_nothing_or_too_much() {
     for (mut inject, expected) in cases {
         inject["header"] = json!("x-c");
         let config: AuthHeaderConfig = serde_json::from_value(json!({"inject": [inject]})).unwrap();
-        assert_eq!(Policy::compile(&config).unwrap_err().to_string(), expected, "{inject}");
+        assert_eq!(Policy::compile(&config, &NOWHERE).unwrap_err().to_string(), expected, "{inject}");
     }
     for template in ["{nobody}", "{claim.}", "{header.}", "{sub", "sub}", "{}", ""] {
         let config = json!({"inject": [{"header": "x-c", "template": template}]});
         let config: AuthHeaderConfig = serde_json::from_value(config).unwrap();
-        let error = Policy::compile(&config).unwrap_err().to_string();
+        let error = Policy::compile(&config, &NOWHERE).unwrap_err().to_string();
         assert!(error.starts_with("inject[0].template: ") && error.contains("values are `{issuer}`"), "{error}");
     }
 }

@@ -16,7 +16,7 @@ fn stage(internal: &Value, standalone: bool) -> AuthHeader {
     let environment = |_: &str| Variable::Unset;
     let internal = config.token.as_ref().unwrap().internal.as_ref().unwrap();
     let (token, _) = InternalToken::compile(internal, "", &Platform::from(&environment), &mut Vec::new()).unwrap();
-    AuthHeader::new(Rc::new(Policy::compile(&config).unwrap().0), standalone).with_token(Some(token))
+    AuthHeader::new(Rc::new(Policy::compile(&config, &NOWHERE).unwrap().0), standalone).with_token(Some(token))
 }
 
 /// The headers that the upstream gets.

@@ -19,7 +19,7 @@ fn a_verified_token_is_remembered_until_it_ends() {
 #[test]
 fn a_remembered_token_says_what_a_new_one_said() {
     let inject = json!({"inject": [{"header": "x-roles", "claim": "roles"}, {"header": "x-long", "claim": "long"}]});
-    let inject = auth_header::Policy::compile(&serde_json::from_value(inject).unwrap()).unwrap().0;
+    let inject = auth_header::Policy::compile(&serde_json::from_value(inject).unwrap(), &|_: &str| Variable::Unset).unwrap().0;
     let mut stage = authn(&with(
         config(),
         "jwtRules",
