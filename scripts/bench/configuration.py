@@ -8,6 +8,7 @@ import cases
 from tokens import AUDIENCE, ISSUER
 
 HEADERS = {"x-user-id": "sub", "x-user-tenant": "tenant", "x-user-scope": "scope"}
+SIX_HEADERS = HEADERS | {"x-user-roles": "roles", "x-user-name": "preferred_username", "x-user-email": "email"}
 
 
 def typed(name, **fields):
@@ -72,12 +73,12 @@ def module(name, jwks, forward, is_equal):
     return wasm(cases.MODULE, configuration)
 
 
-def bundle(name, jwks, forward):
+def bundle(name, jwks, forward, headers):
     configuration = {
         "jwtAuth": jwt_auth(name, jwks),
         "authHeader": {
             "strip": ["x-user-*"],
-            "inject": [{"header": header, "claim": claim} for header, claim in HEADERS.items()],
+            "inject": [{"header": header, "claim": claim} for header, claim in headers.items()],
             "token": {"forward": "keep" if forward else "strip"},
         },
         "auditLog": {},
@@ -93,8 +94,9 @@ def filters(cell, jwks, chain):
         return []
     if cell.variant in (cases.MODULE, cases.MODULE_EQUAL):
         one = module(name, jwks, forward, cell.variant == cases.MODULE_EQUAL)
-    elif cell.variant == cases.BUNDLE:
-        one = bundle(name, jwks, forward)
+    elif cell.variant in (cases.BUNDLE, *cases.INJECTING):
+        headers = {cases.BUNDLE_NO_HEADERS: {}, cases.BUNDLE_SIX_HEADERS: SIX_HEADERS}
+        one = bundle(name, jwks, forward, headers.get(cell.variant, HEADERS))
     else:
         sizes = {cases.NATIVE_DEFAULT_CACHE: cases.DEFAULT_CACHE, cases.NATIVE_LARGE_CACHE: cases.LARGE_CACHE}
         one = native(jwks, sizes.get(cell.variant), forward)

@@ -21,9 +21,11 @@ COLOURS = {
     cases.MODULE: "#1976d2",
     cases.MODULE_EQUAL: "#64b5f6",
     cases.BUNDLE: "#00897b",
+    cases.BUNDLE_NO_HEADERS: "#80cbc4",
+    cases.BUNDLE_SIX_HEADERS: "#004d40",
 }
 ROWS = {"10000": "10,000 tokens", "100": "100 tokens", "1": "1 token", "cold": "cold"}
-STEP = 0.16
+STEP = 0.11
 
 
 def cost_panel(axes, algorithm, costs):

@@ -66,6 +66,15 @@ def time_targets(found, chained):
             yield from warm_targets(alone, ours, algorithm, "")
             yield from warm_targets(in_chain, ours, algorithm, ", in a chain")
             yield from many_targets(alone, ours, algorithm)
+    yield from header_targets(alone, "")
+    yield from header_targets(in_chain, ", in a chain")
+
+
+def header_targets(costs_of, how):
+    """What six headers add to a request of a caller who is known."""
+    none, six = (costs_of.get(cases.Cell(variant, cases.ALGORITHMS[0], "1")) for variant in cases.INJECTING)
+    if none is not None and six is not None:
+        yield Target(f"six headers of a known caller{how}", six - none, 1.5, "µs")
 
 
 def ratio(costs_of, over, under):

@@ -84,8 +84,8 @@ impl AuthHeader {
         exchange.is_allowed() || (self.standalone && exchange.decision.is_none())
     }
 
-    /// The headers that tell the upstream of the caller and the request.
-    fn inject(&mut self, exchange: &mut Exchange, now: UnixTime) -> Result<(), Rejection> {
+    /// The headers that tell the upstream of the caller and the request; `are_new` says that the client sent none of them.
+    fn inject(&mut self, exchange: &mut Exchange, are_new: bool, now: UnixTime) -> Result<(), Rejection> {
         let identity = exchange.identity.clone();
         let of_the_caller = match &identity {
             Some(identity) => Some(match &identity.injected {
@@ -102,7 +102,10 @@ impl AuthHeader {
             }
             None => None,
         };
-        of_the_caller.iter().for_each(|edits| exchange.edits.extend(edits));
+        let are_new = are_new && !exchange.edits.iter().any(|edit| self.policy.owned().contains(edit.name().as_bytes()));
+        if let Some(edits) = of_the_caller {
+            if are_new { exchange.edits.extend_new(&edits) } else { exchange.edits.extend(&edits) }
+        }
         of_the_request.into_iter().chain(own_token).for_each(|edit| exchange.edits.push(edit));
         Ok(())
     }
@@ -123,6 +126,7 @@ impl Stage for AuthHeader {
         let Some(forged) = self.policy.owned().received(exchange.request.headers()) else {
             return refuse(exchange, Rejection::RequestMalformed);
         };
+        let is_unforged = forged.is_empty();
         exchange.stripped.add(forged.iter().filter(|name| !is_credential(name)));
         remove(forged, &mut exchange.edits);
         if self.policy.forward() == Some(Forward::Strip) && exchange.request.headers().all(AUTHORIZATION).any(holds_token) {
@@ -135,7 +139,7 @@ impl Stage for AuthHeader {
             return Verdict::Continue;
         }
         exchange.clears_route_cache |= self.policy.clears_route_cache();
-        match self.inject(exchange, now) {
+        match self.inject(exchange, is_unforged, now) {
             Ok(()) => Verdict::Continue,
             Err(rejection) => refuse(exchange, rejection),
         }

@@ -128,6 +128,10 @@ impl Proxy for &FakeProxy {
         })
     }
 
+    fn add_header(&self, name: &str, value: &str) -> Result<()> {
+        self.with_stream("edit", |stream| stream.headers.push((name.to_owned(), value.to_owned())))
+    }
+
     fn clear_route_cache(&self) -> Result<()> {
         self.call("clear_route_cache")?;
         self.lines.borrow_mut().push((Severity::Trace, "route cache cleared".to_owned()));

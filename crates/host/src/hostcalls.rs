@@ -51,11 +51,13 @@ fn edit_map(map: u32, edit: &Edit) -> Result<()> {
             "replace_header_map_value",
             abi::proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()),
         ),
-        Edit::Append(name, value) => check(
-            "add_header_map_value",
-            abi::proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()),
-        ),
+        Edit::Append(name, value) => add_to_map(map, name, value),
     }
+}
+
+fn add_to_map(map: u32, name: &str, value: &str) -> Result<()> {
+    let status = abi::proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len());
+    check("add_header_map_value", status)
 }
 
 /// A duration in the interface's milliseconds; never 0, which would mean "without end".
@@ -109,6 +111,10 @@ impl Proxy for Hostcalls {
 
     fn edit(&self, edit: &Edit) -> Result<()> {
         edit_map(abi::MAP_REQUEST_HEADERS, edit)
+    }
+
+    fn add_header(&self, name: &str, value: &str) -> Result<()> {
+        add_to_map(abi::MAP_REQUEST_HEADERS, name, value)
     }
 
     fn response_headers(&self) -> Result<Headers> {

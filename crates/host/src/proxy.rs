@@ -33,6 +33,8 @@ pub trait Proxy {
     fn request_headers(&self) -> Result<Headers>;
     /// Changes the headers of the request of the effective context.
     fn edit(&self, edit: &Edit) -> Result<()>;
+    /// Adds a header to the request of the effective context, beside those of its name.
+    fn add_header(&self, name: &str, value: &str) -> Result<()>;
     /// Makes the proxy choose the route of the effective context anew, by the headers as they are now.
     fn clear_route_cache(&self) -> Result<()>;
     /// The headers of the answer to the request of the effective context; never empty.

@@ -58,13 +58,15 @@ enum Asked {
     One(Edit),
     /// What is asked for in many requests: it is shared, not copied.
     Several(Rc<[Edit]>),
+    /// The same, of headers that the request does not have.
+    New(Rc<[Edit]>),
 }
 
 impl Asked {
     fn edits(&self) -> &[Edit] {
         match self {
             Self::One(edit) => std::slice::from_ref(edit),
-            Self::Several(edits) => edits,
+            Self::Several(edits) | Self::New(edits) => edits,
         }
     }
 }
@@ -106,6 +108,14 @@ impl HeaderEdits {
         }
     }
 
+    /// Ask for further headers, after the changes that are here, that the request does not have and no change sets. There is nothing
+    /// to replace, and to add a header costs the proxy less.
+    pub fn extend_new(&mut self, later: &Rc<[Edit]>) {
+        if !later.is_empty() {
+            self.0.push(Asked::New(Rc::clone(later)));
+        }
+    }
+
     /// Ask for all changes of another collection, after those that are here.
     pub fn append_all(&mut self, mut later: Self) {
         if self.0.is_empty() {
@@ -113,6 +123,14 @@ impl HeaderEdits {
         } else {
             self.0.append(&mut later.0);
         }
+    }
+
+    /// The changes in the order in which they are to be applied, each with whether the header that it sets is new.
+    pub fn writes(&self) -> impl Iterator<Item = (&Edit, bool)> {
+        self.0.iter().flat_map(|asked| {
+            let is_new = matches!(asked, Asked::New(_));
+            asked.edits().iter().map(move |edit| (edit, is_new))
+        })
     }
 
     /// The changes in the order in which they are to be applied.
@@ -145,6 +163,19 @@ mod tests {
         let mut all = HeaderEdits::default();
         all.append_all(first);
         assert_eq!(all.iter().map(Edit::name).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn what_is_new_is_told_apart() {
+        let shared: Rc<[Edit]> = [Edit::Set("b".into(), "1".into()), Edit::Append("b".into(), "2".into())].into();
+        let mut edits = HeaderEdits::default();
+        edits.remove("a");
+        edits.extend_new(&shared);
+        edits.extend_new(&Rc::from([]));
+        edits.extend(&shared);
+        let writes: Vec<_> = edits.writes().map(|(edit, is_new)| (edit.name(), is_new)).collect();
+        assert_eq!(writes, [("a", false), ("b", true), ("b", true), ("b", false), ("b", false)]);
+        assert!(edits.iter().eq(edits.writes().map(|(edit, _)| edit)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Carries out a decision. The only place where a request is let go.
 
 use portcullis_core::answer::{LocalReply, Refusal};
+use portcullis_core::edits::Edit;
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::Exchange;
 use portcullis_core::stripped::Stripped;
@@ -70,7 +71,10 @@ impl<P: Proxy> Runner<'_, P> {
     }
 
     fn write_headers(&self, exchange: &Exchange, passes: bool) -> Result<()> {
-        exchange.edits.iter().try_for_each(|edit| self.proxy.edit(edit))?;
+        exchange.edits.writes().try_for_each(|(edit, is_new)| match edit {
+            Edit::Set(name, value) if is_new => self.proxy.add_header(name, value),
+            edit => self.proxy.edit(edit),
+        })?;
         if passes && exchange.clears_route_cache { self.proxy.clear_route_cache() } else { Ok(()) }
     }
 

@@ -205,3 +205,21 @@ fn refuses_injections_that_say_nothing_or_too_much() {
         assert!(error.starts_with("inject[0].template: ") && error.contains("values are `{issuer}`"), "{error}");
     }
 }
+
+#[test]
+fn a_header_that_is_there_is_replaced_and_never_added_to() {
+    let config =
+        json!({"inject": [{"header": "x-sub", "claim": "sub"}, {"header": "x-list", "claim": "list", "format": "repeat"}]});
+    let claims = || json!({"sub": "alice", "list": ["a", "b"]});
+    let written = |mut exchange: Exchange| {
+        assert_eq!(run(&config, &mut exchange), Verdict::Continue);
+        let writes = exchange.edits.writes().filter(|(edit, _)| !matches!(edit, Edit::Remove(_)));
+        writes.map(|(_, is_new)| is_new).collect::<Vec<_>>()
+    };
+    assert_eq!(written(allow(request("/", &[("x-other", "1")]), claims())), [true; 3]);
+    assert_eq!(written(allow(request("/", &[("X_Sub", "root")]), claims())), [false; 3]);
+    assert_eq!(written(allow(request("/", &[("x-list", "root")]), claims())), [false; 3]);
+    let mut set_before = allow(request("/", &[]), claims());
+    set_before.edits.set("x-sub", "of the entry");
+    assert_eq!(written(set_before), [false; 4]);
+}
