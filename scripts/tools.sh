@@ -6,7 +6,7 @@
 #
 #   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
 #   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
-#   jose    python3 with cryptography, jwcrypto and jwt, whose tokens and values the tests in a real proxy send
+#   jose    openssl, and python3 with cryptography, jwcrypto and jwt, whose tokens and values the tests in a real proxy send
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
 #   mutants cargo-mutants; only when it is named
@@ -35,6 +35,7 @@ for tool in "$@"; do
         has openssl || apt_install "the demo's issuer" openssl
         ;;
     jose)
+        has openssl || apt_install "certificates of clients" openssl
         # A python3 of its own before Debian's on PATH does not see Debian's packages.
         for python in python3 /usr/bin/python3; do
             "$python" -c 'import cryptography, jwcrypto, jwt' 2>/dev/null && continue 2

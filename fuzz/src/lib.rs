@@ -9,6 +9,7 @@
 //! | [`jwks`] | a key set, or a token key document | no key of it vouches for a token that another key signed; no secret is shown |
 //! | [`header_value`] | headers, cookies, a query | what is removed is gone, and nothing else is |
 //! | [`path`] | the target of a request | one spelling; no public rule for a path with two meanings; the rules that decide are the first that match |
+//! | [`proof`] | a header and claims that are signed | what is accepted is a proof of the right key, for the right request, token and time |
 //! | [`configuration`] | a document of any module | an error or a policy that denies; never a secret in a message |
 
 mod configuration;
@@ -16,6 +17,7 @@ mod header_value;
 mod jwks;
 mod mutation;
 mod path;
+mod proof;
 mod token;
 
 pub use configuration::configuration;
@@ -23,11 +25,18 @@ pub use header_value::header_value;
 pub use jwks::jwks;
 pub use mutation::{Mutations, seeds};
 pub use path::path;
+pub use proof::proof;
 pub use token::token;
 
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 5] =
-    [("token", token), ("jwks", jwks), ("header_value", header_value), ("path", path), ("configuration", configuration)];
+pub const TARGETS: [Target; 6] = [
+    ("token", token),
+    ("jwks", jwks),
+    ("header_value", header_value),
+    ("path", path),
+    ("proof", proof),
+    ("configuration", configuration),
+];

@@ -6,6 +6,8 @@ use portcullis_fuzz::{Mutations, TARGETS, seeds};
 const MUTATIONS: usize = 4_000;
 /// Tokens are verified, twice each, which takes a while without optimisation.
 const TOKENS: usize = 100;
+/// Each is signed, and some are verified.
+const PROOFS: usize = 400;
 
 fn smoke(name: &str, mutations: usize) {
     let (_, target) = TARGETS.iter().find(|(target, _)| *target == name).unwrap();
@@ -33,6 +35,11 @@ fn a_credential_that_is_removed_is_gone() {
 #[test]
 fn an_ambiguous_path_is_never_public() {
     smoke("path", MUTATIONS);
+}
+
+#[test]
+fn a_proof_is_of_the_right_key_and_for_the_right_request() {
+    smoke("proof", PROOFS);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! A proof is known by a hash of the key that signed it and of its `jti`, so that no client spends the `jti` of another. It is
 //! remembered for as long as its `iat` would let it count. What is remembered lies in [`SHARDS`] values, chosen by the hash; what
-//! has passed is left out when one is written. A value holds [`MOST`] proofs, all of them together half a million, which is 8,000
-//! proofs a second for a minute, in ten megabytes.
+//! has passed is left out when one is written. A value holds [`MOST`] proofs, all of them together half a million, in ten megabytes:
+//! some 6,000 proofs a second for a minute, after which the first value is full, for they do not fill alike.
 //!
 //! A proof that cannot be remembered does not count: where its value is full, where shared data cannot be used or makes no sense,
 //! and where other workers came first again and again. To remember in each worker alone would be to let every proof count once in
