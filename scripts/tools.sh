@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Makes sure that what is named is there, and installs what is not: into .tools/, with rustup, or as Debian packages.
 #
-#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [lint] [compose] [bench] [mutants]
+#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [lint] [compose] [bench] [mutants]
 #                                         nothing named: all but compose, bench and mutants
 #
 #   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
 #   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
 #   jose    openssl, and python3 with cryptography, jwcrypto and jwt, whose tokens and values the tests in a real proxy send
+#   idp     glewlwyd and sqlite3: an authorization server, for the tests in a real proxy
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
 #   mutants cargo-mutants; only when it is named
@@ -18,7 +19,7 @@ source "$(dirname "$0")/lib.sh"
 has cargo || die "cargo is missing: install Rust with rustup (https://rustup.rs)"
 has cc || apt_install "linking the build scripts of crates" gcc libc6-dev
 
-(($#)) || set -- wasm envoy node demo jose lint
+(($#)) || set -- wasm envoy node demo jose idp lint
 for tool in "$@"; do
     case $tool in
     wasm)
@@ -41,6 +42,9 @@ for tool in "$@"; do
             "$python" -c 'import cryptography, jwcrypto, jwt' 2>/dev/null && continue 2
         done
         apt_install "tokens and values that other libraries make" python3 python3-cryptography python3-jwcrypto python3-jwt
+        ;;
+    idp)
+        { has glewlwyd && has sqlite3; } || apt_install "an authorization server to test with" glewlwyd sqlite3
         ;;
     compose) apt_install "running docker-compose.yml" podman podman-compose runc netavark aardvark-dns iptables debootstrap ;;
     bench) apt_install "measuring" wrk python3 python3-cryptography python3-matplotlib ;;

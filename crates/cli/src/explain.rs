@@ -137,11 +137,7 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
     stand_ins.answer(&mut authn, now)?;
     let mut offline = Offline::of(&arguments.url, arguments.client_certificate.as_deref())?;
     let mut settled = settle(loaded, given.exchange(now), &stand_ins, now, &mut offline)?;
-    if settled
-        .refusal
-        .as_ref()
-        .is_some_and(|refusal| matches!(refusal.rejection, Rejection::KeysUnavailable | Rejection::HostError))
-    {
+    if settled.refusal.as_ref().is_some_and(|refusal| UNDECIDED.contains(&refusal.rejection)) {
         settled.lacks_keys |= !configuration.missing_variables().is_empty();
     }
     let judge = Judge { authn, configuration: &configuration, stand_ins: &stand_ins, now, shows_tokens: arguments.show_token };
@@ -151,6 +147,9 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
     report.print(arguments.format.get(), &discretion).context("the report cannot be written")?;
     Ok(settled.passes())
 }
+
+/// The reasons of a refusal that only stands here, where not every secret is known.
+const UNDECIDED: [Rejection; 3] = [Rejection::KeysUnavailable, Rejection::HostError, Rejection::UpstreamCredentialUnavailable];
 
 /// Let the stages decide, as the proxy's host does: all of them run, the first refusal counts.
 fn settle(

@@ -8,6 +8,7 @@ use portcullis_core::config::metrics::Label;
 use portcullis_core::decision::{ANONYMOUS, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
 use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
 use portcullis_core::rejection::Rejection;
+use portcullis_core::upstream;
 
 use crate::markdown::meanings;
 use crate::module_name::ModuleName;
@@ -93,9 +94,15 @@ fn metrics(text: &mut String) {
          | `{FETCHES_TOTAL}` | counter | `issuer`, `outcome` |\n\
          | `{LAST_SUCCESS}` | gauge | `issuer` |\n\
          | `{FAILURES}` | gauge | `issuer` |\n\
-         | `{KEYS}` | gauge | `issuer` |\n\n\
+         | `{KEYS}` | gauge | `issuer` |\n\
+         | `{upstream_fetches}` | counter | `upstream`, `outcome` |\n\
+         | `{upstream_expiration}` | gauge | `upstream` |\n\
+         | `{upstream_failures}` | gauge | `upstream` |\n\n\
          | label | value |\n|---|---|\n",
         rule = Label::Rule.as_str(),
+        upstream_fetches = upstream::FETCHES_TOTAL,
+        upstream_expiration = upstream::EXPIRATION,
+        upstream_failures = upstream::FAILURES,
     );
     let schema = schema::inlined(ModuleName::Metrics);
     let property = schema::properties(schema.as_value()).find_map(|(key, property)| (key == "labels").then_some(property));
@@ -106,7 +113,8 @@ fn metrics(text: &mut String) {
         "\n`portcullis_stripped_headers_total` counts identity headers that the client sent and the gateway removed: who forges them, or\n\
          what was not taken off the headers at an earlier hop.\n\
          \nWhere there is nothing to say the value is `none`. Beyond `maxSeries` every label is `other`.\n\n\
-         Those of keys are jwt-auth's own; `issuer` is the name of the entry, with `/tenant` behind it where it has tenants.\n\n\
+         Those of keys are jwt-auth's own; `issuer` is the name of the entry, with `/tenant` behind it where it has tenants.\n\
+         Those of upstream credentials are auth-header's; `upstream` is the name of the entry. Each worker fetches a token of its own.\n\n\
          | outcome | of a fetch |\n|---|---|\n",
     );
     for (outcome, meaning) in OUTCOMES {

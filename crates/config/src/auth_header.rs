@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::decrypt::DecryptConfig;
 use crate::internal_token::InternalTokenConfig;
 use crate::matching::MatchConfig;
+use crate::upstream::UpstreamConfig;
 
 /// What the upstream is told about the caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -25,6 +26,9 @@ pub struct AuthHeaderConfig {
     pub clear_route_cache: bool,
     /// What becomes of the token itself.
     pub token: Option<TokenConfig>,
+    /// Credentials of the gateway's own for the services behind it; the first one that is for a request goes along.
+    #[serde(default)]
+    pub upstream: Vec<UpstreamConfig>,
 }
 
 /// One header that says who is calling: exactly one of `claim`, `template` and `value`.

@@ -31,6 +31,7 @@ mod schema;
 pub mod secret;
 pub mod sender;
 pub mod suggestion;
+pub mod upstream;
 
 pub use error::{ConfigError, Warning};
 

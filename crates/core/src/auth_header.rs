@@ -52,7 +52,8 @@ use crate::sender::proof;
 use crate::stage::{Exchange, Needs, Stage, Surroundings, Verdict};
 use crate::time::UnixTime;
 
-const AUTHORIZATION: &str = "authorization";
+/// The header that carries credentials.
+pub(crate) const AUTHORIZATION: &str = "authorization";
 
 /// The stage auth-header.
 #[derive(Debug)]

@@ -24,6 +24,7 @@ use std::time::Duration;
 pub use freshness::max_age;
 pub use location::{Host, Location, LocationError};
 pub use schedule::Refresh;
+pub(crate) use schedule::chance;
 pub use source::{Discovery, DiscoveryError, KeyHost, Source};
 
 use schedule::{News, Schedule};

@@ -14,7 +14,7 @@
 //! | text with values in it | [`template`] |
 //! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`], [`replays`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
-//! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`audit`], [`metrics`] |
+//! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`upstream`], [`audit`], [`metrics`] |
 //! | from what the operator wrote to stages | [`config`], [`platform`], [`module`] |
 
 #![forbid(unsafe_code)]
@@ -40,6 +40,7 @@ pub mod rules;
 pub mod stage;
 pub mod stripped;
 pub mod template;
+pub mod upstream;
 
 pub use portcullis_config as config;
 pub use portcullis_encryption as encryption;

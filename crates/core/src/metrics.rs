@@ -19,11 +19,13 @@
 //! names, and one more whose every label is `other`.
 
 mod labels;
+mod own_metric;
 mod policy;
 mod series;
 mod stats_tags;
 
 pub use labels::{LabelValues, SeriesName};
+pub use own_metric::OwnMetric;
 pub use policy::Policy;
 pub use series::Series;
 pub use stats_tags::STATS_TAGS;

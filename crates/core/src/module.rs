@@ -18,6 +18,7 @@ use crate::platform::Platform;
 use crate::publication::Publication;
 use crate::published_keys::PublishedKeys;
 use crate::stage::Stage;
+use crate::upstream::{self, UpstreamCredentials};
 
 /// A deployable module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +140,10 @@ impl Loaded {
         if let Some(policy) = auth_header {
             self.stages.push(Box::new(AuthHeader::new(policy, false).with_token(token.flatten())));
         }
-        Ok(())
+        match &config.auth_header {
+            Some(config) => self.within("authHeader", |part| part.upstream(config, platform)),
+            None => Ok(()),
+        }
     }
 
     /// Load a part whose object stands at `key`: its errors and warnings name places from there.
@@ -187,6 +191,18 @@ impl Loaded {
             self.warnings.push(Warning::new("clearRouteCache", message));
         }
         self.stages.push(Box::new(AuthHeader::new(policy, true).with_token(token)));
+        self.upstream(config, platform)
+    }
+
+    /// The gateway's own credentials come last: they replace what others put into their headers.
+    fn upstream(&mut self, config: &AuthHeaderConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
+        const PATH: &str = "upstream";
+        if config.upstream.is_empty() {
+            return Ok(());
+        }
+        let policy = upstream::Policy::compile(&config.upstream, PATH, platform.environment, &mut self.warnings)?;
+        self.stages.push(Box::new(UpstreamCredentials::new(policy)));
+        self.destinations.extend(upstream::destinations(&config.upstream, PATH));
         Ok(())
     }
 

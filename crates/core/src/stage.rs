@@ -3,6 +3,7 @@
 //! Stages decide; they do not act. What they decide stands in the exchange and in the returned [`Verdict`], and whoever runs
 //! them (the proxy's host, a test, the CLI) carries it out. Fetches and time come and go as values.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -150,7 +151,7 @@ impl Ending for Completion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FetchId(pub usize);
 
-/// A GET that a stage wants.
+/// A request that a stage wants to be sent: a GET, or a POST where there is something to post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// The number to give back with the outcome.
@@ -165,6 +166,25 @@ pub struct Fetch {
     pub path: Rc<str>,
     /// When to give up.
     pub timeout: Duration,
+    /// What is posted.
+    pub post: Option<Post>,
+}
+
+/// What a POST carries. It may hold a secret, so debug output shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Post {
+    /// The `content-type` of the body.
+    pub content_type: &'static str,
+    /// The `authorization`, when there is one.
+    pub authorization: Option<Rc<str>>,
+    /// The body.
+    pub body: Rc<[u8]>,
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Post").field("content_type", &self.content_type).finish_non_exhaustive()
+    }
 }
 
 /// The longest body that a fetch may bring.

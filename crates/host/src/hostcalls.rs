@@ -170,13 +170,22 @@ impl Proxy for Hostcalls {
     }
 
     fn send(&self, fetch: &Fetch) -> Result<u32> {
-        let headers = map::encode(&[
-            (":method", "GET"),
+        let mut headers = vec![
+            (":method", if fetch.post.is_some() { "POST" } else { "GET" }),
             (":scheme", &*fetch.scheme),
             (":authority", &fetch.authority),
             (":path", &fetch.path),
             ("accept", "application/json"),
-        ]);
+        ];
+        let mut body: &[u8] = &[];
+        let mut length = String::new();
+        if let Some(post) = &fetch.post {
+            body = &post.body;
+            length.push_str(&body.len().to_string());
+            headers.extend([("content-type", post.content_type), ("content-length", &*length)]);
+            headers.extend(post.authorization.as_deref().map(|value| ("authorization", value)));
+        }
+        let headers = map::encode(&headers);
         let trailers = map::encode::<&str, &str>(&[]);
         let mut token = 0;
         let status = abi::proxy_http_call(
@@ -184,8 +193,8 @@ impl Proxy for Hostcalls {
             fetch.cluster.len(),
             headers.as_ptr(),
             headers.len(),
-            std::ptr::null(),
-            0,
+            if body.is_empty() { std::ptr::null() } else { body.as_ptr() },
+            body.len(),
             trailers.as_ptr(),
             trailers.len(),
             milliseconds(fetch.timeout),

@@ -52,7 +52,7 @@ impl Callbacks {
     pub const fn needed_by(module: Module) -> Self {
         match module {
             Module::JwtAuth => Self { request_headers: true, tick: true, http_call_response: true, ..Self::NONE },
-            Module::AuthHeader => Self { request_headers: true, response_headers: true, ..Self::NONE },
+            Module::AuthHeader => Self { log: false, ..Self::needed_by(Module::Bundle) },
             // The request's headers can be read again when the exchange is logged.
             Module::AuditLog | Module::Metrics => Self { log: true, ..Self::NONE },
             Module::Bundle => {

@@ -78,6 +78,8 @@ pub enum Rejection {
     RequestMalformed,
     /// The issuer's keys could not be fetched.
     KeysUnavailable,
+    /// The gateway's own credential for the upstream could not be fetched.
+    UpstreamCredentialUnavailable,
     /// The plugin has no policy.
     PolicyMissing,
     /// The proxy did not answer as its interface says.
@@ -86,7 +88,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::TokenMissing,
         Self::AuthorizationMalformed,
         Self::CredentialsMultiple,
@@ -122,6 +124,7 @@ impl Rejection {
         Self::IdentifierUndecryptable,
         Self::RequestMalformed,
         Self::KeysUnavailable,
+        Self::UpstreamCredentialUnavailable,
         Self::PolicyMissing,
         Self::HostError,
     ];
@@ -165,6 +168,7 @@ impl Rejection {
             Self::IdentifierUndecryptable => "identifier_undecryptable",
             Self::RequestMalformed => "request_malformed",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::UpstreamCredentialUnavailable => "upstream_credential_unavailable",
             Self::PolicyMissing => "policy_missing",
             Self::HostError => "host_error",
         }
@@ -205,7 +209,7 @@ impl Rejection {
             | Self::ClaimTooLarge
             | Self::IdentifierUndecryptable => 403,
             Self::HostError | Self::PolicyMissing => 500,
-            Self::KeysUnavailable | Self::DpopReplayUnknown => 503,
+            Self::KeysUnavailable | Self::DpopReplayUnknown | Self::UpstreamCredentialUnavailable => 503,
         }
     }
 
@@ -248,6 +252,7 @@ impl Rejection {
             Self::IdentifierUndecryptable => "An identifier in the access token cannot be decrypted.",
             Self::RequestMalformed => "The request is malformed.",
             Self::KeysUnavailable => "The keys of the token's issuer cannot be had at the moment.",
+            Self::UpstreamCredentialUnavailable => "The gateway's credential for the upstream cannot be had at the moment.",
             Self::PolicyMissing => "The gateway has no policy for this request.",
             Self::HostError => "The gateway could not process the request.",
         }

@@ -2,7 +2,7 @@
 //!
 //! A test builds a [`Bootstrap`] out of [`Listener`]s with [`Plugin`]s, starts [`Envoy`] with it and talks through a
 //! [`Client`] to an [`Upstream`] that keeps what it saw. An [`Issuer`] signs tokens; a [`JwksServer`] serves its keys, and a
-//! [`FakeJwksServer`] fails in a chosen way.
+//! [`FakeJwksServer`] fails in a chosen way. An [`AuthorizationServer`] is a real one.
 //!
 //! Setting up returns `anyhow::Result`. Once a test runs, an exchange that cannot take place is a failed test, so these
 //! calls panic with a sentence. Nothing waits without a deadline, and nothing sleeps for a fixed time.
@@ -14,6 +14,7 @@
 //! | `PORTCULLIS_KEEP` | set: configurations and logs stay, in `portcullis-*` of the temporary folder | |
 
 mod access_log;
+mod authorization_server;
 mod bootstrap;
 mod certificate;
 mod claims;
@@ -36,6 +37,7 @@ mod signing_key;
 mod upstream;
 
 pub use access_log::AccessLine;
+pub use authorization_server::AuthorizationServer;
 pub use bootstrap::Bootstrap;
 pub use certificate::Certificate;
 pub use claims::Claims;

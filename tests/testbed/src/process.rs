@@ -1,6 +1,6 @@
-//! The Envoy binary as a process that cannot outlive its test.
+//! Envoy, or another program, as a process that cannot outlive its test.
 //!
-//! A shell stands between: it ends Envoy, by its own pid, when its standard input closes, which happens when the
+//! A shell stands between: it ends the program, by its own pid, when its standard input closes, which happens when the
 //! [`Process`] is dropped and also when the test's process dies in any way. So an Envoy may be held in a `static`.
 
 use std::ffi::OsStr;
@@ -31,9 +31,11 @@ cat <&3 >/dev/null
 [ -n "$keep" ] || rm -rf "$folder"
 "#;
 
+/// The file with the output.
+const LOG: &str = "output.log";
 const FAREWELL: Duration = Duration::from_secs(10);
 
-/// A running Envoy with a folder of its own.
+/// A running program with a folder of its own.
 #[derive(Debug)]
 pub(crate) struct Process {
     guardian: Child,
@@ -48,21 +50,26 @@ fn binary() -> Result<PathBuf> {
 }
 
 impl Process {
-    /// Start Envoy in its folder, with its output in `envoy.log` there.
+    /// Start Envoy in its folder.
     pub(crate) fn start(scratch: Scratch, arguments: &[&OsStr]) -> Result<Self> {
-        let log = File::create(scratch.path().join("envoy.log"))?;
+        Self::start_program(binary()?, scratch, arguments)
+    }
+
+    /// Start a program in its folder, with its output in a file there.
+    pub(crate) fn start_program(program: PathBuf, scratch: Scratch, arguments: &[&OsStr]) -> Result<Self> {
+        let log = File::create(scratch.path().join(LOG))?;
         let guardian = Command::new("sh")
             .args(["-c", GUARDIAN, "sh"])
             .arg(scratch.path())
             .arg(if Scratch::is_kept() { "keep" } else { "" })
-            .arg(binary()?)
+            .arg(&program)
             .args(arguments)
             .current_dir(scratch.path())
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()
-            .context("Envoy cannot be started")?;
+            .with_context(|| format!("{} cannot be started", program.display()))?;
         Ok(Self { guardian, scratch })
     }
 
@@ -71,17 +78,17 @@ impl Process {
         self.scratch.path()
     }
 
-    /// The status with which Envoy ended, if it did.
+    /// The status with which it ended, if it did.
     pub(crate) fn exit_status(&self) -> Option<i32> {
         fs::read_to_string(self.folder().join("exit")).ok()?.trim().parse().ok()
     }
 
-    /// Everything that Envoy wrote.
+    /// Everything that it wrote.
     pub(crate) fn log(&self) -> String {
-        read_lossy(&self.folder().join("envoy.log"))
+        read_lossy(&self.folder().join(LOG))
     }
 
-    /// The end of what Envoy wrote.
+    /// The end of what it wrote.
     pub(crate) fn end_of_log(&self) -> String {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::AUTHORIZATION;
 use super::name_pattern::NamePattern;
 use crate::config::ConfigError;
 
@@ -18,9 +19,9 @@ impl Carrier {
     /// # Errors
     /// When the header may not be set, or what stands before the credential cannot stand in a header.
     pub fn compile(header: Option<&str>, prefix: Option<&str>, path: &str) -> Result<Self, ConfigError> {
-        let header = header.unwrap_or("authorization").to_ascii_lowercase();
+        let header = header.unwrap_or(AUTHORIZATION).to_ascii_lowercase();
         NamePattern::exact(&header, &format!("{path}.header"))?;
-        let usual = if header == "authorization" { "Bearer " } else { "" };
+        let usual = if header == AUTHORIZATION { "Bearer " } else { "" };
         let prefix = prefix.unwrap_or(usual);
         if !prefix.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) || prefix.starts_with(' ') {
             return Err(ConfigError::new(format!("{path}.prefix"), "cannot stand in a header").hint("for example `Bearer `"));

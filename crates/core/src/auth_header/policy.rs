@@ -56,7 +56,8 @@ impl Policy {
         if let Some(token) = &config.token {
             owned.extend(names_of_the_own_token(token, &inject)?);
         }
-        if owned.is_empty() && inject.is_empty() && forward.is_none() && strip_response.is_empty() {
+        let does_nothing = owned.is_empty() && inject.is_empty() && strip_response.is_empty();
+        if does_nothing && forward.is_none() && config.upstream.is_empty() {
             warnings.push(Warning::new("", "strips and injects nothing"));
         }
         owned.extend(inject.iter().map(|injection| injection.name().clone()));

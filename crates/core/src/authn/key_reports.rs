@@ -4,8 +4,8 @@
 //! same keys writes the same value; a worker that has nothing yet writes nothing. A fetch is counted by the worker that made it.
 
 use crate::keyring::{FetchError, Keyring, Refreshed, State};
-use crate::metrics::SeriesName;
-use crate::stage::{LogLevel, Message, MetricId, MetricKind, Observer};
+use crate::metrics::OwnMetric;
+use crate::stage::{LogLevel, Message, MetricKind, Observer};
 
 /// The counter of fetches, by issuer and outcome.
 pub const FETCHES_TOTAL: &str = "portcullis_jwks_fetches_total";
@@ -35,16 +35,11 @@ struct Report {
     error: Option<FetchError>,
     failures: u32,
     /// The fetches that are not counted yet and their counter, by the place of their outcome.
-    outcomes: [(u64, Metric); OUTCOMES.len()],
+    outcomes: [(u64, OwnMetric); OUTCOMES.len()],
     /// What the gauges show.
     shown: State,
-    gauges: [Metric; 3],
+    gauges: [OwnMetric; 3],
 }
-
-/// A metric of one issuer, with its handle once it is defined: `None` where the proxy refused. Each is defined once, for the
-/// proxy never forgets one.
-#[derive(Debug, Default)]
-struct Metric(Option<Option<MetricId>>);
 
 impl KeyReports {
     /// Reports of so many keyrings, of which nothing is known yet.
@@ -117,16 +112,6 @@ impl KeyReports {
                 }
             }
         }
-    }
-}
-
-impl Metric {
-    fn id(&mut self, kind: MetricKind, family: &str, labels: &[(&str, &str)], observer: &mut dyn Observer) -> Option<MetricId> {
-        *self.0.get_or_insert_with(|| {
-            let mut name = SeriesName::default();
-            name.write_pairs(family, labels.iter().copied());
-            observer.define_metric(kind, name.as_str())
-        })
     }
 }
 

@@ -87,6 +87,7 @@ impl Location {
             authority: Rc::clone(&self.authority),
             path: Rc::clone(&self.path),
             timeout,
+            post: None,
         }
     }
 

@@ -322,7 +322,7 @@ fn body(outcome: FetchOutcome) -> Result<(Vec<u8>, Option<Duration>), FetchError
 }
 
 /// A part of a duration that is up to chance, so that not all proxies ask at once: the clock's microseconds say how much.
-fn chance(now: UnixTime, span: Option<Duration>) -> Duration {
+pub(crate) fn chance(now: UnixTime, span: Option<Duration>) -> Duration {
     let thousandths = now.since_epoch().subsec_micros() % 1000;
     span.and_then(|span| span.saturating_mul(thousandths).checked_div(1000)).unwrap_or_default()
 }

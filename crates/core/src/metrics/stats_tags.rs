@@ -12,5 +12,6 @@ pub const STATS_TAGS: &[(&str, &str)] = &[
     ("issuer", r"^wasmcustom\.(?:.*;\.;)?(issuer=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
     ("method", r"^wasmcustom\.(?:.*;\.;)?(method=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
     ("status_class", r"^wasmcustom\.(?:.*;\.;)?(status_class=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
+    ("upstream", r"^wasmcustom\.(?:.*;\.;)?(upstream=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
     ("outcome", r"^wasmcustom\.(?:.*;\.;)?(outcome=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
 ];

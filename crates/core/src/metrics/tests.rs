@@ -217,7 +217,7 @@ fn extract(expressions: &[(&'static str, Regex)], name: &str) -> (String, BTreeM
 #[test]
 fn stats_tags_turn_names_into_labels() {
     // `outcome` is a label of the fetches of keys.
-    assert!(STATS_TAGS.iter().map(|(tag, _)| *tag).eq(Label::ALL.map(Label::as_str).into_iter().chain(["outcome"])));
+    assert!(STATS_TAGS.iter().map(|(tag, _)| *tag).eq(Label::ALL.map(Label::as_str).into_iter().chain(["upstream", "outcome"])));
     let cases: &[(&str, &[Label])] = &[
         (REQUESTS_TOTAL, &Label::ALL),
         (REQUEST_DURATION_MS, &[Label::Rule]),

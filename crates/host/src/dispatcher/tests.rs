@@ -169,6 +169,7 @@ fn fetch(id: usize) -> Fetch {
         authority: "uaa.example.com".into(),
         path: "/jwks".into(),
         timeout: Duration::from_secs(5),
+        post: None,
     }
 }
 
