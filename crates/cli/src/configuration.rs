@@ -1,4 +1,4 @@
-//! The one configuration in a file that authenticates, for commands that run it.
+//! The one configuration in a file that does what a command is about, for commands that run it.
 //!
 //! The same documents are read as by `check`. A variable that the deployment takes from elsewhere is looked up in the
 //! environment of this process.
@@ -36,21 +36,35 @@ impl Configuration {
     /// # Errors
     /// The file cannot be read, or does not hold exactly one such configuration.
     pub fn read(path: &Path, said: Option<ModuleName>) -> anyhow::Result<Self> {
+        let authenticates = |module| matches!(module, ModuleName::JwtAuth | ModuleName::Portcullis);
+        Self::read_that(path, said, "authenticates (jwt-auth or portcullis)", authenticates)
+    }
+
+    /// The configuration in this file that tells the upstream of the caller; `said` is the module that the operator names.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_auth_header(path: &Path, said: Option<ModuleName>) -> anyhow::Result<Self> {
+        let tells = |module| matches!(module, ModuleName::AuthHeader | ModuleName::Portcullis);
+        Self::read_that(path, said, "injects headers (auth-header or portcullis)", tells)
+    }
+
+    fn read_that(path: &Path, said: Option<ModuleName>, does: &str, is_meant: fn(ModuleName) -> bool) -> anyhow::Result<Self> {
         let source = Source::from_argument(path);
         let name = source.name();
         let bytes = source.read().with_context(|| format!("{name}: cannot be read"))?;
         let documents = document::documents(&source, bytes).with_context(|| name.clone())?;
         let mut found = Vec::new();
         for document in documents {
-            found.extend(Self::in_document(document, said).with_context(|| name.clone())?);
+            found.extend(Self::in_document(document, said, is_meant).with_context(|| name.clone())?);
         }
         let places = found.iter().map(|one| one.path.clone()).collect::<Vec<_>>().join(", ");
         match <[Self; 1]>::try_from(found) {
             Ok([only]) => Ok(only),
             Err(several) if several.is_empty() => {
-                bail!("{name}: holds no configuration that authenticates (jwt-auth or portcullis); --module says what it is for")
+                bail!("{name}: holds no configuration that {does}; --module says what it is for")
             }
-            Err(_) => bail!("{name}: holds several configurations that authenticate, at {places}; give one of them in a file"),
+            Err(_) => bail!("{name}: holds more than one configuration that {does}, at {places}; give one of them in a file"),
         }
     }
 
@@ -60,18 +74,23 @@ impl Configuration {
         Self::new(ModuleName::JwtAuth, String::new(), bytes, VmEnvironment::Process)
     }
 
+    /// A configuration of auth-header that was made here.
+    pub fn of_auth_header(value: &Value) -> Self {
+        let bytes = value.to_string().into_bytes();
+        Self::new(ModuleName::AuthHeader, String::new(), bytes, VmEnvironment::Process)
+    }
+
     fn new(module: ModuleName, path: String, bytes: Vec<u8>, environment: VmEnvironment) -> Self {
         Self { module, path, bytes, environment, missing: RefCell::default() }
     }
 
-    fn in_document(document: Document, said: Option<ModuleName>) -> anyhow::Result<Vec<Self>> {
+    fn in_document(document: Document, said: Option<ModuleName>, is_meant: fn(ModuleName) -> bool) -> anyhow::Result<Vec<Self>> {
         let mut deployments =
             if istio::is_kubernetes_object(&document.value) { istio::deployments(&document.value, "") } else { Vec::new() };
         deployments.extend(envoy::deployments(&document.value));
-        let authenticates = |module| matches!(module, ModuleName::JwtAuth | ModuleName::Portcullis);
         let module = |names: &Names, value: Option<&Value>| {
             let keys = value.and_then(Value::as_object);
-            ModuleName::of(names, said, keys).map(|(module, _)| module).filter(|module| authenticates(*module))
+            ModuleName::of(names, said, keys).map(|(module, _)| module).filter(|module| is_meant(*module))
         };
         if deployments.is_empty() {
             let module = module(&Names::default(), Some(&document.value));
@@ -99,6 +118,14 @@ impl Configuration {
     pub fn jwt_auth(&self) -> Value {
         let value: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
         if self.module == ModuleName::Portcullis { value.get("jwtAuth").cloned().unwrap_or_default() } else { value }
+    }
+
+    /// The headers that carry what an issuer encrypted.
+    pub fn decrypted_headers(&self) -> Vec<String> {
+        let value: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
+        let inject = value.get("authHeader").and_then(|part| part.get("inject")).and_then(Value::as_array);
+        let decrypted = inject.into_iter().flatten().filter(|header| header.get("decrypt").is_some());
+        decrypted.filter_map(|header| header.get("header")?.as_str().map(str::to_owned)).collect()
     }
 
     /// The key set that stands in the entry `jwtRules[index]`.

@@ -14,12 +14,13 @@ const BEGINNING: &str = "eyJ";
 pub struct Discretion {
     show_tokens: bool,
     credentials: Vec<String>,
+    hidden_headers: Vec<String>,
 }
 
 impl Discretion {
     /// Tokens are shortened, unless `show_tokens` says that they are wanted.
     pub const fn new(show_tokens: bool) -> Self {
-        Self { show_tokens, credentials: Vec::new() }
+        Self { show_tokens, credentials: Vec::new(), hidden_headers: Vec::new() }
     }
 
     /// Whether whole tokens are printed.
@@ -33,6 +34,16 @@ impl Discretion {
         if credential.chars().count() > SHOWN {
             self.credentials.push(credential);
         }
+    }
+
+    /// Hide what these headers carry: what was encrypted is shown with whole tokens only.
+    pub fn hide_headers(&mut self, names: impl IntoIterator<Item = String>) {
+        self.hidden_headers.extend(names);
+    }
+
+    /// Whether a header's value is not shown.
+    pub fn hides_header(&self, name: &str) -> bool {
+        !self.show_tokens && self.hidden_headers.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
     }
 
     /// A text as it may be printed.

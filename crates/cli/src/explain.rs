@@ -143,7 +143,8 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
     let judge = Judge { authn, configuration: &configuration, stand_ins: &stand_ins, now, shows_tokens: arguments.show_token };
     let story = Narrator::new(judge, &settled).tell()?;
     let report = Report { given: &given, settled: &settled, story: &story, now };
-    let discretion = given.discretion(arguments.show_token, &story.credentials);
+    let mut discretion = given.discretion(arguments.show_token, &story.credentials);
+    discretion.hide_headers(configuration.decrypted_headers());
     report.print(arguments.format.get(), &discretion).context("the report cannot be written")?;
     Ok(settled.passes())
 }

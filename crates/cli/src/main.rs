@@ -9,6 +9,7 @@ mod credential;
 mod deployment;
 mod discretion;
 mod document;
+mod encrypt_claim;
 mod environment;
 mod envoy;
 mod explain;
@@ -35,6 +36,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::document::Source;
+use crate::encrypt_claim::EncryptClaimArguments;
 use crate::explain::ExplainArguments;
 use crate::import::ImportArguments;
 use crate::module_name::ModuleName;
@@ -59,6 +61,7 @@ enum Command {
     Check(CheckArguments),
     Token(Box<TokenArguments>),
     Explain(Box<ExplainArguments>),
+    EncryptClaim(Box<EncryptClaimArguments>),
     Schema(SchemaArguments),
     Import(ImportArguments),
     /// Prints the tables of reason codes, metrics and audit event fields as Markdown.
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check(&arguments),
         Command::Token(arguments) => token::run(&arguments).map(exit_code),
         Command::Explain(arguments) => explain::run(&arguments).map(exit_code),
+        Command::EncryptClaim(arguments) => encrypt_claim::run(&arguments).and_then(|claim| print(&claim)),
         Command::Schema(arguments) => print(&schema_text(&arguments)),
         Command::Import(arguments) => import::run(&arguments),
         Command::Reference => print(&reference::text()),

@@ -138,7 +138,7 @@ fn rule_lines(rules: &[Step]) -> Vec<String> {
 
 fn shown<'a>(name: &str, value: &'a str, discretion: &Discretion) -> &'a str {
     let is_secret = SECRET_HEADERS.contains(&name) && !discretion.shows_tokens();
-    if is_secret { "…" } else { value }
+    if is_secret || discretion.hides_header(name) { "…" } else { value }
 }
 
 fn edit_words(edit: &Edit, discretion: &Discretion) -> String {

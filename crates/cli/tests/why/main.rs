@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a broken expectation ends the test")]
 
 mod bound;
+mod encrypt_claim;
+mod encrypted;
 mod explain;
 mod readme;
 mod run;

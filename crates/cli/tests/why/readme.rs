@@ -38,3 +38,15 @@ fn the_readme_shows_what_the_command_prints() {
     }
     assert_eq!(printed, shown, "UPDATE=1 writes it anew");
 }
+
+#[test]
+fn the_readme_shows_how_a_claim_is_encrypted() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(&file).unwrap();
+    let (before, after) = readme.split_once("```console encrypt-claim\n").unwrap();
+    let (_, config) = before.rsplit_once("```yaml portcullis\n").unwrap();
+    let config = config.split("```").next().unwrap().replace(", encoding: base64", "");
+    let command = after.lines().next().unwrap().strip_prefix("$ portcullis ").unwrap().replace('\'', "");
+    let run = run(&[("portcullis.yaml", &config)], "", &command.split(' ').collect::<Vec<_>>());
+    assert_eq!((run.code, run.stderr.as_str(), run.stdout.lines().count()), (0, "", 1));
+}
