@@ -6,6 +6,7 @@
 //! | target | input | what must hold |
 //! |---|---|---|
 //! | [`token`] | a recipe that changes a good token, or writes one | what is accepted verifies with another library, and says the same |
+//! | [`jwe`] | a recipe that changes a good encrypted token, or writes one | what was changed does not open; what is accepted was signed |
 //! | [`jwks`] | a key set, or a token key document | no key of it vouches for a token that another key signed; no secret is shown |
 //! | [`header_value`] | headers, cookies, a query | what is removed is gone, and nothing else is |
 //! | [`path`] | the target of a request | one spelling; no public rule for a path with two meanings; the rules that decide are the first that match |
@@ -14,6 +15,7 @@
 
 mod configuration;
 mod header_value;
+mod jwe;
 mod jwks;
 mod mutation;
 mod path;
@@ -22,6 +24,7 @@ mod token;
 
 pub use configuration::configuration;
 pub use header_value::header_value;
+pub use jwe::jwe;
 pub use jwks::jwks;
 pub use mutation::{Mutations, seeds};
 pub use path::path;
@@ -32,8 +35,9 @@ pub use token::token;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("token", token),
+    ("jwe", jwe),
     ("jwks", jwks),
     ("header_value", header_value),
     ("path", path),

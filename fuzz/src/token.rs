@@ -89,7 +89,7 @@ fn shown(token: &str) -> String {
 }
 
 /// Edits of three bytes: what to do, where, with what.
-fn changed(good: &str, recipe: &[u8]) -> Vec<u8> {
+pub(crate) fn changed(good: &str, recipe: &[u8]) -> Vec<u8> {
     let mut token = good.as_bytes().to_vec();
     for edit in recipe.chunks_exact(4).take(64) {
         let at = usize::from(u16::from_le_bytes([edit[1], edit[2]])) % (token.len() + 1);

@@ -6,6 +6,8 @@ use portcullis_fuzz::{Mutations, TARGETS, seeds};
 const MUTATIONS: usize = 4_000;
 /// Tokens are verified, twice each, which takes a while without optimisation.
 const TOKENS: usize = 100;
+/// Private keys take longer still.
+const ENCRYPTED_TOKENS: usize = 2_000;
 /// Each is signed, and some are verified.
 const PROOFS: usize = 400;
 
@@ -20,6 +22,11 @@ fn smoke(name: &str, mutations: usize) {
 #[test]
 fn what_is_accepted_was_signed() {
     smoke("token", TOKENS);
+}
+
+#[test]
+fn what_is_in_an_encrypted_token_was_signed() {
+    smoke("jwe", ENCRYPTED_TOKENS);
 }
 
 #[test]

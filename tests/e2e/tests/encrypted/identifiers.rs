@@ -251,7 +251,7 @@ fn case_38_neither_identifier_nor_key_is_in_any_log() {
         let request = world().request(enc.clone());
         assert_eq!(world().stack.passes(listener, &request).headers.all("x-member-id"), [HEADER]);
         let event = world().stack.envoy.audit_event(listener, request.id());
-        assert_eq!(event["claims"]["sub"], json!(SUBJECT));
+        assert_eq!(event["principal"]["claims"]["sub"], json!(SUBJECT), "{event}");
     }
     world().refused("old-key", enc, "403 identifier_undecryptable");
     let (logs, stats) = (world().stack.envoy.all_logs(), world().stack.envoy.stats());
