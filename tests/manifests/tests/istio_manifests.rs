@@ -11,7 +11,7 @@ use portcullis_manifests::{documents, merged, root, yaml_files};
 use serde_json::{Value, json};
 
 /// The kinds whose definitions are at hand; the others are only known to be YAML.
-const DEFINED: [&str; 3] = ["WasmPlugin", "Telemetry", "DestinationRule"];
+const DEFINED: [&str; 5] = ["WasmPlugin", "Telemetry", "DestinationRule", "PeerAuthentication", "AuthorizationPolicy"];
 
 /// The folder of Istio's resource definitions. Only somebody who has them can run these checks.
 fn definitions() -> Option<PathBuf> {
@@ -92,6 +92,38 @@ fn plugins_come_first_and_fail_closed() {
         assert!(spec["priority"].as_i64().is_some_and(|priority| priority > 0));
         assert!(["FAIL_CLOSE", "FAIL_RELOAD"].contains(&spec["failStrategy"].as_str().unwrap()));
         assert!(spec["url"].as_str().unwrap().starts_with("oci://"));
+    }
+}
+
+/// siutsin/otaru#2955: a pod that is reached around its proxy believes any identity header.
+#[test]
+fn case_44_nobody_reaches_a_workload_around_its_proxy() {
+    let all = renderings();
+    let workloads = all.iter().filter(|resource| resource["kind"] == "WasmPlugin" && resource["spec"]["match"].is_array());
+    let mut found = 0;
+    for plugin in workloads {
+        let guards = |kind: &str| {
+            let is_meant = |resource: &&Value| {
+                resource["kind"] == kind
+                    && resource["metadata"]["namespace"] == plugin["metadata"]["namespace"]
+                    && resource["spec"]["selector"] == plugin["spec"]["selector"]
+            };
+            all.iter().find(is_meant).map(|resource| &resource["spec"]).unwrap_or_else(|| panic!("no {kind}"))
+        };
+        let authentication = guards("PeerAuthentication");
+        assert_eq!(authentication["mtls"]["mode"], "STRICT");
+        assert!(authentication.get("portLevelMtls").is_none(), "a port without TLS is a way around");
+        let authorization = guards("AuthorizationPolicy");
+        assert_eq!(authorization["action"], "DENY");
+        let principals = &authorization["rules"][0]["from"][0]["source"]["notPrincipals"];
+        let principals: Vec<_> = principals.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert!(!principals.is_empty() && principals.iter().all(|name| !name.contains('*')), "{principals:?}");
+        found += 1;
+    }
+    assert_eq!(found, 2);
+    let guide = std::fs::read_to_string(root().join("istio/README.md")).unwrap();
+    for word in ["STRICT", "AuthorizationPolicy", "waypoint", "istio.io/ingress-use-waypoint", "no-way-around.yaml"] {
+        assert!(guide.contains(word), "the guide says nothing of {word}");
     }
 }
 
