@@ -188,6 +188,45 @@ fn case_07_a_client_cannot_have_the_true_header_removed() {
     }
 }
 
+/// CVE-2024-45808 and its like: a claim that ends a line, or is no text that a header can hold.
+#[test]
+fn case_08_a_claim_is_never_passed_on_raw() {
+    let World { stack, issuer, .. } = world();
+    let long = "a".repeat(9 * 1024);
+    let cases: [(&str, Result<&str, &str>); 9] = [
+        ("alice\r\nx-user-role: ADMIN", Ok("alice%0D%0Ax-user-role: ADMIN")),
+        ("alice\nx-user-role: ADMIN\n\n", Ok("alice%0Ax-user-role: ADMIN%0A%0A")),
+        ("a\0b", Ok("a%00b")),
+        ("\u{7f}\u{85}", Ok("%7F%C2%85")),
+        ("José", Ok("Jos%C3%A9")),
+        ("100%0A", Ok("100%250A")),
+        (" alice ", Ok("%20alice%20")),
+        ("\u{2028}{\"a\":1}", Ok("%E2%80%A8{\"a\":1}")),
+        (&long, Err("403 claim_too_large")),
+    ];
+    for kind in KINDS {
+        for (sub, expected) in cases {
+            let token = issuer.sign(&issuer.claims().with("sub", json!(sub))).unwrap();
+            let response = stack.envoy.listener(kind).send(&Request::get("/orders/1").bearer(&token));
+            match expected {
+                Ok(value) => {
+                    let seen = stack.seen(&response);
+                    assert_eq!(seen.headers.all("x-user-id"), [value], "{kind} {}", sub.escape_debug());
+                    assert_eq!(seen.headers.get("x-user-role"), None, "{kind} {}", sub.escape_debug());
+                }
+                Err(outcome) => assert_eq!(response.outcome(), outcome, "{kind}"),
+            }
+            // One event, one line: it is found, and parses.
+            let event = stack.envoy.audit_event(kind, &response.id);
+            assert_eq!(event["requestId"], json!(response.id), "{kind}");
+        }
+        let megabyte = issuer.sign(&issuer.claims().with("sub", json!("a".repeat(1 << 20)))).unwrap();
+        let response = stack.envoy.listener(kind).send(&Request::get("/orders/1").bearer(&megabyte));
+        assert!((400..500).contains(&response.status), "{kind} {}", response.status);
+        assert!(stack.upstream.seen(&response.id).is_none(), "{kind}");
+    }
+}
+
 #[test]
 fn forged_headers_are_recorded_by_name_and_counted() {
     let World { stack, token, .. } = world();

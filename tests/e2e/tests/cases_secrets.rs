@@ -1,0 +1,129 @@
+//! Security case 38: whatever goes wrong, no answer, log, statistic or record holds a token, a secret, a key or an identifier that was
+//! encrypted.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use portcullis_e2e::Stack;
+use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Request, SigningKey};
+use serde_json::{Value, json};
+
+const UID_KEY: &str = "uid-key-7d0c5f8e9a1b2c3d4e5f6071";
+const TOKEN_KEY: &str = "jwe-key-91b2c3d4e5f60718293a4b5c";
+const NONCE_KEY: &str = "dpop-nonce-key-5e6f708192a3b4c5d6";
+const SECRET: &str = "partner-secret-a1b2c3d4e5f60718293";
+/// RFC 8037 appendix A.1.
+const OWN_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#;
+/// What a claim holds that was never encrypted with the key, and what it would be by another.
+const CIPHERTEXT: &str = "AAECAwQFBgcICQoLk3b0c1phZXNjaXBoZXJ0ZXh0dGFndGFndGFndGFn";
+
+fn configuration(issuer: &Issuer) -> Value {
+    let key_set = json!({"keys": [{"kty": "oct", "kid": "k", "k": URL_SAFE_NO_PAD.encode(TOKEN_KEY)}]});
+    json!({
+        "jwtAuth": {
+            "jwtRules": [
+                {
+                    "name": "uaa", "issuer": issuer.name(), "jwks": issuer.jwks().unwrap().to_string(),
+                    "decryption": {"jwks": {"inline": key_set.to_string()}},
+                    "dpop": {"nonce": {"key": {"env": "NONCE_KEY"}}},
+                },
+                {"name": "partner", "issuer": "https://partner.example.com", "secret": {"env": "PARTNER_SECRET"}},
+            ],
+            "rules": [
+                {"name": "admin", "match": {"paths": ["/admin/**"]}, "require": {"roles": ["ADMIN"]}},
+                {"name": "shadow", "match": {"paths": ["/shadow/**"]}, "require": {"roles": ["ADMIN"]}, "shadow": true},
+                {"name": "rest", "match": {"paths": ["/**"]}},
+            ],
+            "publish": ["decision"],
+        },
+        "authHeader": {
+            "inject": [{"header": "x-member-id", "claim": "enc_uid", "decrypt": {"algorithm": "A256GCM", "key": {"env": "UID_KEY"}}}],
+            "token": {
+                "forward": "replace",
+                "internal": {"issuer": "https://gw", "audience": "services", "key": {"env": "OWN_KEY"}, "jwksPath": "/keys"},
+            },
+        },
+        "auditLog": {"default": {"record": "always"}, "sinks": [{"type": "accesslog"}, {"type": "stdout"}]},
+        "metrics": {},
+    })
+}
+
+/// The parts of a credential by which it would be recognised.
+fn parts(token: &str) -> Vec<String> {
+    token.split('.').skip(1).filter(|part| part.len() > 15).map(str::to_owned).collect()
+}
+
+#[test]
+fn case_38_no_answer_log_statistic_or_record_holds_a_credential_or_a_key() {
+    let issuer = Issuer::new("https://uaa.example.com", &[Algorithm::Es256]).unwrap();
+    let stranger = Issuer::new("https://uaa.example.com", &[Algorithm::Es256]).unwrap();
+    let partner = SigningKey::from_secret(Algorithm::Hs256, "p", SECRET.as_bytes()).unwrap();
+    let plugin = Plugin::new(Module::Portcullis, &configuration(&issuer))
+        .variable("UID_KEY", UID_KEY)
+        .variable("NONCE_KEY", NONCE_KEY)
+        .variable("PARTNER_SECRET", SECRET)
+        .variable("OWN_KEY", OWN_KEY);
+    let stack = Stack::start([Listener::new("all").plugin(plugin)], &[]);
+
+    let claims = || issuer.claims().with("email", json!("alice-7f3a@example.com"));
+    let bound = claims().with("cnf", json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}));
+    let valid = issuer.sign(&claims()).unwrap();
+    let tampered = format!("{}A{}", &valid[..valid.len() - 30], &valid[valid.len() - 29..]);
+    let jwe = format!(
+        "{}..AAAAAAAAAAAAAAAA.{}.AAAAAAAAAAAAAAAAAAAAAA",
+        URL_SAFE_NO_PAD.encode(r#"{"alg":"dir","enc":"A256GCM"}"#),
+        CIPHERTEXT
+    );
+    let tokens = [
+        valid.clone(),
+        tampered,
+        stranger.sign(&claims()).unwrap(),
+        issuer.sign(&claims().expiring_in(-4000)).unwrap(),
+        issuer.sign(&claims().with("enc_uid", json!(CIPHERTEXT))).unwrap(),
+        issuer.sign(&bound).unwrap(),
+        partner.sign(&claims().with("iss", json!("https://partner.example.com"))).unwrap(),
+        partner.sign(&claims().with("iss", json!("https://nobody.example.com"))).unwrap(),
+        jwe,
+        format!("{}.{}", valid, "x".repeat(40)),
+        valid.replace('.', "-"),
+    ];
+    let mut needles: Vec<String> =
+        [UID_KEY, TOKEN_KEY, NONCE_KEY, SECRET, CIPHERTEXT, "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"]
+            .into_iter()
+            .flat_map(|secret| [secret.to_owned(), STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret)])
+            .collect();
+    needles.push("alice-7f3a@example.com".to_owned());
+    needles.extend(tokens.iter().flat_map(|token| parts(token)));
+
+    let mut told = String::new();
+    let mut statuses = Vec::new();
+    for token in &tokens {
+        for request in [
+            Request::get("/orders").bearer(token),
+            Request::get("/admin/x").bearer(token),
+            Request::get("/shadow/x").bearer(token),
+            Request::get("/orders").header("authorization", format!("DPoP {token}")).header("dpop", token),
+            Request::get(format!("/orders?access_token={token}")).bearer(token),
+            Request::get("/orders").bearer(token).bearer(token),
+            Request::get("/orders").header("authorization", format!("Basic {token}")),
+        ] {
+            let response = stack.envoy.listener("all").send(&request);
+            let line = stack.envoy.access_line("all", &response.id);
+            statuses.push(response.status);
+            told.push_str(&format!("{line:?}\n"));
+            if response.status != 200 {
+                told.push_str(&format!("{:?}\n{}\n", response.headers, response.text()));
+            }
+        }
+    }
+    let kinds: std::collections::BTreeSet<_> = statuses.iter().copied().collect();
+    assert!([200, 400, 401, 403].iter().all(|status| kinds.contains(status)), "{kinds:?}");
+    let keys = stack.envoy.listener("all").get("/keys");
+    assert_eq!(keys.status, 200);
+    for place in [told, keys.text(), stack.envoy.all_logs(), stack.envoy.stats(), stack.envoy.admin("/stats/prometheus")] {
+        assert!(!place.is_empty());
+        for needle in &needles {
+            assert!(!place.contains(needle.as_str()), "{needle} is told:\n{place}");
+        }
+    }
+}
