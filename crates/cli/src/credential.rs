@@ -52,6 +52,12 @@ impl Judge<'_> {
 
     /// The steps of an examination in words. Of what was in an encrypted credential no word is told unless it `shows_tokens`.
     pub fn steps(&self, credential: &[u8], examination: &Examination) -> Vec<Step> {
+        if let Some(set) = &examination.api_keys {
+            return vec![match &examination.verdict {
+                Ok(_) => Step::ok("key", format!("one of the API keys of {set}")),
+                Err(_) => Step::failed("key", format!("none of the API keys of {set}")),
+            }];
+        }
         let Some(decrypted) = &examination.decrypted else { return self.signed(&Anatomy::of(credential), examination) };
         let mut steps = vec![encryption(credential, decrypted)];
         if let Ok(inner) = decrypted {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use portcullis_core::audit::{SCHEMA, STATE_KEY};
 use portcullis_core::authn::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
 use portcullis_core::config::metrics::Label;
-use portcullis_core::decision::{ANONYMOUS, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
+use portcullis_core::decision::{ANONYMOUS, API_KEY_VALID, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
 use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::upstream;
@@ -15,8 +15,9 @@ use crate::module_name::ModuleName;
 use crate::schema;
 
 /// The reasons of requests that are let through.
-const ALLOWED: [(&str, &str); 5] = [
+const ALLOWED: [(&str, &str); 6] = [
     (TOKEN_VALID, "The token is valid and has what the rule needs."),
+    (API_KEY_VALID, "The API key is known, and its owner has what the rule needs."),
     (PUBLIC, "The rule is public; credentials are not looked at."),
     (ANONYMOUS, "The request has no credentials, and the rule does not need any."),
     (CORS_PREFLIGHT, "The request is a CORS preflight, and `bypassCorsPreflight` is set."),

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::api_key::ApiKeysConfig;
 use crate::jwt_rule::JwtRuleConfig;
 use crate::realm::Realm;
 use crate::rule::{DefaultAccess, RuleConfig};
@@ -14,6 +15,9 @@ pub struct JwtAuthConfig {
     /// The issuers whose tokens are known here.
     #[serde(default)]
     pub jwt_rules: Vec<JwtRuleConfig>,
+    /// Callers who bring a key of their own in place of a token.
+    #[serde(default)]
+    pub api_keys: Vec<ApiKeysConfig>,
     /// What a request needs. The first rule that matches wins.
     #[serde(default)]
     pub rules: Vec<RuleConfig>,
@@ -50,6 +54,7 @@ impl Default for JwtAuthConfig {
     fn default() -> Self {
         Self {
             jwt_rules: Vec::new(),
+            api_keys: Vec::new(),
             rules: Vec::new(),
             default: DefaultAccess::default(),
             bypass_cors_preflight: false,
@@ -143,7 +148,7 @@ mod tests {
             (r#"{"publish":["claims"]}"#, "publish[0]: is none of the values allowed here; allowed: `principal`, `decision`"),
             (
                 r#"{"jwtAuth":{}}"#,
-                "jwtAuth: unknown key; known keys: `jwtRules`, `rules`, `default`, `bypassCorsPreflight`, `routeRules`, `publish`, `realm`",
+                "jwtAuth: unknown key; known keys: `jwtRules`, `apiKeys`, `rules`, `default`, `bypassCorsPreflight`, `routeRules`, `publish`, `realm`",
             ),
         ] {
             assert_eq!(parse(document), Err(expected.to_owned()), "{document}");

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
 
+pub mod api_key;
 pub mod audit_log;
 pub mod auth_header;
 pub mod bundle;

@@ -15,6 +15,7 @@
 //!
 //! A credential that is sent where one is optional must be valid all the same.
 
+mod api_keys;
 mod callers;
 mod decryption;
 mod examination;
@@ -22,6 +23,7 @@ mod issuer;
 mod key_reports;
 mod key_source;
 mod outputs;
+mod places;
 mod policy;
 mod possession;
 mod preflight;
@@ -39,7 +41,7 @@ use possession::{Possession, Unproven};
 
 use crate::answer::Refusal;
 use crate::config::rule::Access;
-use crate::decision::{ANONYMOUS, CORS_PREFLIGHT, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
+use crate::decision::{ANONYMOUS, API_KEY_VALID, CORS_PREFLIGHT, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
 use crate::edits::{Edit, HeaderEdits};
 use crate::extractor::{self, Found};
 use crate::jose::Signatures;
@@ -199,7 +201,10 @@ impl Authn {
             return Ok(Outcome::unproven(policy, rule, unproven, possession.now));
         }
         Ok(match callers.check(selected, exchange) {
-            Ok(()) => Outcome::allow(rule, TOKEN_VALID).with(callers),
+            Ok(()) => {
+                let has_key = policy.api_keys_at(callers.principal.0.issuer).is_some();
+                Outcome::allow(rule, if has_key { API_KEY_VALID } else { TOKEN_VALID }).with(callers)
+            }
             Err(failed) => Outcome::refuse(policy, failed.rule, failed.rejection).with(callers),
         })
     }

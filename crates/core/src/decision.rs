@@ -53,6 +53,8 @@ pub struct Decision {
 
 /// The reason of an allowed request whose token is valid.
 pub const TOKEN_VALID: &str = "token_valid";
+/// The reason of an allowed request whose API key is known.
+pub const API_KEY_VALID: &str = "api_key_valid";
 /// The reason of an allowed request to a public route.
 pub const PUBLIC: &str = "public";
 /// The reason of an allowed preflight request.

@@ -22,6 +22,8 @@ pub use lasting::Lasting;
 pub enum Method {
     /// A signed JWT.
     Jwt,
+    /// A key of the caller's own.
+    ApiKey,
     /// Nobody: the route is public, or authentication is optional and no credential was sent.
     Anonymous,
 }

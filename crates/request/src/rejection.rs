@@ -43,6 +43,8 @@ pub enum Rejection {
     KeyUnknown,
     /// The signature does not verify.
     SignatureInvalid,
+    /// The API key is none that is known here.
+    ApiKeyUnknown,
     /// The token is bound to a key or a certificate, and the request does not come from whoever holds that; or to something that is not known
     /// here.
     TokenBindingMismatch,
@@ -88,7 +90,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::TokenMissing,
         Self::AuthorizationMalformed,
         Self::CredentialsMultiple,
@@ -107,6 +109,7 @@ impl Rejection {
         Self::AlgorithmNotAllowed,
         Self::KeyUnknown,
         Self::SignatureInvalid,
+        Self::ApiKeyUnknown,
         Self::TokenBindingMismatch,
         Self::TokenNotBound,
         Self::DpopProofMissing,
@@ -151,6 +154,7 @@ impl Rejection {
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::KeyUnknown => "key_unknown",
             Self::SignatureInvalid => "signature_invalid",
+            Self::ApiKeyUnknown => "api_key_unknown",
             Self::TokenBindingMismatch => "token_binding_mismatch",
             Self::TokenNotBound => "token_not_bound",
             Self::DpopProofMissing => "dpop_proof_missing",
@@ -193,6 +197,7 @@ impl Rejection {
             | Self::AudienceMismatch
             | Self::AlgorithmNotAllowed
             | Self::KeyUnknown
+            | Self::ApiKeyUnknown
             | Self::SignatureInvalid
             | Self::TokenBindingMismatch
             | Self::TokenNotBound
@@ -234,6 +239,7 @@ impl Rejection {
             Self::AudienceMismatch => "The access token is meant for another audience.",
             Self::AlgorithmNotAllowed => "The algorithm of the access token is not allowed.",
             Self::KeyUnknown => "The access token was signed with a key that is not known here.",
+            Self::ApiKeyUnknown => "The API key is not known here.",
             Self::SignatureInvalid => "The signature of the access token is invalid.",
             Self::TokenBindingMismatch => "The access token is bound to another sender than that of the request.",
             Self::TokenNotBound => "The access token is not bound to its sender, which this resource needs.",

@@ -11,6 +11,8 @@ const UID_KEY: &str = "uid-key-7d0c5f8e9a1b2c3d4e5f6071";
 const TOKEN_KEY: &str = "jwe-key-91b2c3d4e5f60718293a4b5c";
 const NONCE_KEY: &str = "dpop-nonce-key-5e6f708192a3b4c5d6";
 const SECRET: &str = "partner-secret-a1b2c3d4e5f60718293";
+const API_KEY: &str = "partner-api-key-0f1e2d3c4b5a69788796a5";
+const WRONG_KEY: &str = "partner-api-key-000000000000000000000";
 /// RFC 8037 appendix A.1.
 const OWN_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
     "d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#;
@@ -29,6 +31,7 @@ fn configuration(issuer: &Issuer) -> Value {
                 },
                 {"name": "partner", "issuer": "https://partner.example.com", "secret": {"env": "PARTNER_SECRET"}},
             ],
+            "apiKeys": [{"name": "partners", "keys": [{"secret": {"env": "API_KEY"}, "subject": "acme", "claims": {"role": "x"}}]}],
             "rules": [
                 {"name": "admin", "match": {"paths": ["/admin/**"]}, "require": {"roles": ["ADMIN"]}},
                 {"name": "shadow", "match": {"paths": ["/shadow/**"]}, "require": {"roles": ["ADMIN"]}, "shadow": true},
@@ -37,7 +40,8 @@ fn configuration(issuer: &Issuer) -> Value {
             "publish": ["decision"],
         },
         "authHeader": {
-            "inject": [{"header": "x-member-id", "claim": "enc_uid", "decrypt": {"algorithm": "A256GCM", "key": {"env": "UID_KEY"}}}],
+            "strip": ["x-user-*"],
+            "inject": [{"header": "x-user-id", "claim": "subject"}, {"header": "x-member-id", "claim": "enc_uid", "decrypt": {"algorithm": "A256GCM", "key": {"env": "UID_KEY"}}}],
             "token": {
                 "forward": "replace",
                 "internal": {"issuer": "https://gw", "audience": "services", "key": {"env": "OWN_KEY"}, "jwksPath": "/keys"},
@@ -62,6 +66,7 @@ fn case_38_no_answer_log_statistic_or_record_holds_a_credential_or_a_key() {
         .variable("UID_KEY", UID_KEY)
         .variable("NONCE_KEY", NONCE_KEY)
         .variable("PARTNER_SECRET", SECRET)
+        .variable("API_KEY", API_KEY)
         .variable("OWN_KEY", OWN_KEY);
     let stack = Stack::start([Listener::new("all").plugin(plugin)], &[]);
 
@@ -88,7 +93,7 @@ fn case_38_no_answer_log_statistic_or_record_holds_a_credential_or_a_key() {
         valid.replace('.', "-"),
     ];
     let mut needles: Vec<String> =
-        [UID_KEY, TOKEN_KEY, NONCE_KEY, SECRET, CIPHERTEXT, "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"]
+        [UID_KEY, TOKEN_KEY, NONCE_KEY, SECRET, API_KEY, WRONG_KEY, CIPHERTEXT, "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"]
             .into_iter()
             .flat_map(|secret| [secret.to_owned(), STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret)])
             .collect();
@@ -106,6 +111,9 @@ fn case_38_no_answer_log_statistic_or_record_holds_a_credential_or_a_key() {
             Request::get(format!("/orders?access_token={token}")).bearer(token),
             Request::get("/orders").bearer(token).bearer(token),
             Request::get("/orders").header("authorization", format!("Basic {token}")),
+            Request::get("/orders").header("x-api-key", API_KEY),
+            Request::get(format!("/orders?api_key={API_KEY}")).header("x-api-key", WRONG_KEY),
+            Request::get("/orders").header("x-api-key", API_KEY).bearer(token),
         ] {
             let response = stack.envoy.listener("all").send(&request);
             let line = stack.envoy.access_line("all", &response.id);
@@ -125,5 +133,29 @@ fn case_38_no_answer_log_statistic_or_record_holds_a_credential_or_a_key() {
         for needle in &needles {
             assert!(!place.contains(needle.as_str()), "{needle} is told:\n{place}");
         }
+    }
+}
+
+/// An API key is compared by its hash, is not taken from an address, and does not reach the upstream.
+#[test]
+fn case_37_an_api_key_names_its_owner_and_goes_no_further() {
+    let issuer = Issuer::new("https://uaa.example.com", &[Algorithm::Es256]).unwrap();
+    let variables = [("UID_KEY", UID_KEY), ("NONCE_KEY", NONCE_KEY), ("PARTNER_SECRET", SECRET), ("OWN_KEY", OWN_KEY)];
+    let plugin = Plugin::new(Module::Portcullis, &configuration(&issuer)).variable("API_KEY", API_KEY);
+    let plugin = variables.into_iter().fold(plugin, |plugin, (name, value)| plugin.variable(name, value));
+    let stack = Stack::start([Listener::new("all").plugin(plugin)], &[]);
+    let seen = stack.passes("all", &Request::get("/orders").header("X-Api-Key", API_KEY).header("x-user-id", "root"));
+    assert_eq!(seen.headers.get("x-user-id").as_deref(), Some("acme"));
+    assert!(seen.headers.iter().all(|(_, value)| !String::from_utf8_lossy(value).contains(API_KEY)));
+    assert!(seen.headers.get("authorization").is_some_and(|own| own.starts_with("Bearer ")), "the gateway's own token");
+    for (case, request, expected) in [
+        ("unknown", Request::get("/orders").header("x-api-key", WRONG_KEY), "401 api_key_unknown"),
+        ("no text", Request::get("/orders").header("x-api-key", b"\xff\xfe"), "401 api_key_unknown"),
+        ("twice", Request::get("/orders").header("x-api-key", API_KEY).header("x-api-key", API_KEY), "400 credentials_multiple"),
+        ("in the address", Request::get(format!("/orders?api_key={API_KEY}&x-api-key={API_KEY}")), "401 token_missing"),
+        ("as a token", Request::get("/orders").bearer(API_KEY), "401 token_malformed"),
+        ("of too little", Request::get("/admin/x").header("x-api-key", API_KEY), "403 role_missing"),
+    ] {
+        assert_eq!(stack.outcome("all", &request), expected, "{case}");
     }
 }

@@ -1,8 +1,10 @@
 //! Who is calling, by a credential: from memory, or by verification with the keys of its issuer.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
+use super::api_keys::ApiKeys;
 use super::key_reports::KeyReports;
 use super::policy::Policy;
 use crate::claim_set::ClaimSet;
@@ -32,6 +34,8 @@ pub(super) struct Callers {
     /// Who tells the upstream of a caller, in the same module.
     pub inject: Option<Rc<dyn Inject>>,
     pub verified: VerifiedTokens<Rc<Caller>>,
+    /// The owners of API keys that have come, by their entry and their key's place in it.
+    by_key: BTreeMap<(usize, usize), Rc<Caller>>,
     known_header: KnownHeader,
 }
 
@@ -51,7 +55,7 @@ pub trait Inject: fmt::Debug {
 /// What is known of a verified token.
 #[derive(Debug)]
 pub(super) struct Caller {
-    /// The index of the `jwtRules` entry.
+    /// The index of the `jwtRules` entry, or beyond these that of the set of API keys.
     pub issuer: usize,
     /// The generation of the keys that verified the token.
     generation: u64,
@@ -95,6 +99,7 @@ impl Callers {
             signatures: Signatures::in_module(),
             inject: None,
             verified: VerifiedTokens::new(CACHE_LIMITS),
+            by_key: BTreeMap::new(),
             known_header: KnownHeader::default(),
         }
     }
@@ -106,6 +111,9 @@ impl Callers {
 
     /// The caller that a credential names, from memory or by verification.
     pub fn identify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<Rc<Caller>, Obstacle> {
+        if let Some((entry, set)) = policy.api_keys_of(found.source) {
+            return Ok(self.by_key(entry, set, found.token)?);
+        }
         let keyrings = &self.keyrings;
         let same_keys =
             |caller: &Rc<Caller>| keyrings.get(caller.issuer).is_some_and(|keyring| keyring.generation() == caller.generation);
@@ -118,6 +126,26 @@ impl Callers {
         let caller = Rc::new(caller);
         let later = self.inject.as_ref().map_or(0, |inject| inject.later_bytes());
         self.verified.insert(token, Rc::clone(&caller), caller.bytes().saturating_add(later), validity);
+        Ok(caller)
+    }
+
+    /// The caller whose API key it is.
+    fn by_key(&mut self, entry: usize, set: &ApiKeys, key: &[u8]) -> Result<Rc<Caller>, Rejection> {
+        let (index, principal) = set.find(key).ok_or(Rejection::ApiKeyUnknown)?;
+        if let Some(known) = self.by_key.get(&(entry, index)) {
+            return Ok(Rc::clone(known));
+        }
+        let injected = self.inject.as_ref().map(|inject| inject.injected(principal));
+        let identity = Identity::new(principal.clone(), Rc::clone(&set.name)).with_injected(injected);
+        let caller = Rc::new(Caller {
+            issuer: entry,
+            generation: 0,
+            identity: Rc::new(identity),
+            outputs: [].into(),
+            confirmation: None,
+            inner_bytes: 0,
+        });
+        self.by_key.insert((entry, index), Rc::clone(&caller));
         Ok(caller)
     }
 

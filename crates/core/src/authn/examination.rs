@@ -44,6 +44,8 @@ pub struct Entry<'a> {
 /// How a credential fares. What comes after the first step that fails is absent.
 #[derive(Debug)]
 pub struct Examination {
+    /// The name of the set of API keys among which it was looked for. It is no token then, and nothing but the verdict is told.
+    pub api_keys: Option<Rc<str>>,
     /// What is in it, where it is encrypted and an entry has keys for that; the other steps are about the token in it then.
     pub decrypted: Option<Result<Decrypted, Rejection>>,
     /// Whether it is a token.
@@ -111,6 +113,19 @@ impl Authn {
     /// How a credential fares that stands at `source`; without one, it is taken to stand where its issuer's entry looks.
     pub fn examine(&mut self, credential: &[u8], source: Option<&Source>, now: UnixTime) -> Examination {
         let policy = Rc::clone(&self.policy);
+        if let Some((source, set)) = source.and_then(|source| Some((source, policy.api_keys_of(source)?.1))) {
+            let caller = self.callers.identify(&policy, Found { token: credential, source }, now);
+            return Examination {
+                api_keys: Some(Rc::clone(&set.name)),
+                decrypted: None,
+                form: Ok(()),
+                entry: None,
+                signature: None,
+                claims: Vec::new(),
+                confirmation: None,
+                verdict: caller.map(|caller| Rc::clone(&caller.identity)).map_err(Doubt::from),
+            };
+        }
         let mut read = Token::read(credential);
         let mut inner = None;
         if matches!(read, Err(Malformed::Parts(jwe::PARTS))) && !policy.decryptions.is_empty() {
@@ -131,6 +146,7 @@ impl Authn {
                 let verdict = Err(Doubt::Refused(rejection.unwrap_or_else(|| malformed.rejection())));
                 let form = Err(malformed);
                 return Examination {
+                    api_keys: None,
                     decrypted: inner,
                     form,
                     entry: None,
@@ -173,7 +189,7 @@ impl Authn {
                 _ => Ok(Rc::clone(&caller.identity)),
             }
         });
-        Examination { decrypted: inner, form: Ok(()), entry, signature, claims, confirmation, verdict }
+        Examination { api_keys: None, decrypted: inner, form: Ok(()), entry, signature, claims, confirmation, verdict }
     }
 }
 
@@ -190,10 +206,11 @@ impl Policy {
         &self.sources
     }
 
-    /// The names of the `jwtRules` entries, in order.
+    /// The names of the `jwtRules` entries and of the sets of API keys, in order.
     #[must_use]
     pub fn issuer_names(&self) -> Vec<Rc<str>> {
-        self.issuers.iter().map(|issuer| Rc::clone(&issuer.name)).collect()
+        let keys = self.api_keys.iter().map(|set| Rc::clone(&set.name));
+        self.issuers.iter().map(|issuer| Rc::clone(&issuer.name)).chain(keys).collect()
     }
 }
 

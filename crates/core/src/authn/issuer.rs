@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::decryption::Decryption;
 use super::key_source;
 use super::outputs::Outputs;
+use super::places;
 use crate::config::duration::DurationText;
 use crate::config::jwt_rule::JwtRuleConfig;
 use crate::config::{ConfigError, Environment, Warning};
 use crate::extractor::Source;
 use crate::jose::{AlgorithmSet, ClaimRules};
 use crate::keyring::Keyring;
-use crate::request::is_token_byte;
 use crate::sender::SenderPolicy;
 use crate::stage::FetchId;
 
@@ -125,31 +125,9 @@ fn claim_rules(config: &JwtRuleConfig, path: &str) -> Result<ClaimRules, ConfigE
 
 /// Where tokens may stand: what is given, else the Authorization header (RFC 6750 section 2.1, RFC 9449 section 7.1).
 fn sources(config: &JwtRuleConfig, path: &str) -> Result<Vec<Source>, ConfigError> {
-    let mut sources = Vec::new();
-    for (index, header) in config.from_headers.iter().flatten().enumerate() {
-        let path = format!("{path}.fromHeaders[{index}].name");
-        if header.name.is_empty() || !header.name.bytes().all(is_token_byte) {
-            return Err(ConfigError::new(path, "is not a header name").hint("for example Authorization"));
-        }
-        let prefix = header.prefix.clone().unwrap_or_default();
-        sources.push(Source::Header { name: header.name.to_ascii_lowercase().into(), prefix });
-    }
-    for (key, names, make) in [
-        ("fromParams", &config.from_params, Source::Param as fn(String) -> Source),
-        ("fromCookies", &config.from_cookies, Source::Cookie as fn(String) -> Source),
-    ] {
-        for (index, name) in names.iter().flatten().enumerate() {
-            if name.is_empty() || !name.bytes().all(is_token_byte) {
-                return Err(ConfigError::new(format!("{path}.{key}[{index}]"), "is not a name")
-                    .hint("use letters, digits, `-`, `_` and `.`"));
-            }
-            sources.push(make(name.clone()));
-        }
-    }
-    if sources.is_empty() {
-        let name: Rc<str> = "authorization".into();
-        let scheme = |prefix: &str| Source::Header { name: Rc::clone(&name), prefix: prefix.to_owned() };
-        sources.extend([scheme("Bearer "), scheme("DPoP ")]);
-    }
-    Ok(sources)
+    let name: Rc<str> = "authorization".into();
+    let scheme = |prefix: &str| Source::Header { name: Rc::clone(&name), prefix: prefix.to_owned() };
+    let (headers, params, cookies) = (&config.from_headers, &config.from_params, &config.from_cookies);
+    let default = [scheme("Bearer "), scheme("DPoP ")];
+    places::compile(headers.as_deref(), params.as_deref(), cookies.as_deref(), &default, path)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::api_keys::ApiKeys;
 use super::decryption::Decryption;
 use super::issuer::Issuer;
 use super::tenants;
@@ -30,6 +31,8 @@ pub struct Policy {
     by_issuer: BTreeMap<Rc<str>, usize>,
     /// The one for tokens that have no `iss`.
     without_issuer: Option<usize>,
+    /// The sets of API keys; their callers' entries come after the issuers.
+    pub(super) api_keys: Vec<ApiKeys>,
     /// How the issuers' encrypted tokens are decrypted, each way once.
     pub(super) decryptions: Vec<Rc<Decryption>>,
     pub(super) sources: Vec<Source>,
@@ -125,15 +128,18 @@ impl Policy {
                 keyrings.push(keyring);
             }
         }
-        if issuers.is_empty() {
+        let api_keys = api_keys(config, &mut names, &issuers, environment, warnings)?;
+        if issuers.is_empty() && api_keys.is_empty() {
             warnings.push(Warning::new("jwtRules", "there is no issuer, so no token will ever be valid"));
         }
         let (rules, more) = RuleSet::compile(&config.rules, config.default, &names)?;
         warnings.extend(more);
         let firsts: Vec<&Issuer> = entries.iter().filter_map(|index| issuers.get(*index)).collect();
-        refuse_shared_places(&rules, &firsts)?;
+        let of_keys = api_keys.iter().map(|set| (&set.name, &*set.sources));
+        let takers: Vec<Taker<'_>> = firsts.iter().map(|issuer| (&issuer.name, &*issuer.sources)).chain(of_keys).collect();
+        refuse_shared_places(&rules, &takers)?;
         let mut sources: Vec<Source> = Vec::new();
-        for source in firsts.iter().flat_map(|issuer| &issuer.sources) {
+        for source in takers.iter().flat_map(|(_, sources)| *sources) {
             if !sources.contains(source) {
                 sources.push(source.clone());
             }
@@ -151,6 +157,7 @@ impl Policy {
                 issuers,
                 by_issuer,
                 without_issuer,
+                api_keys,
                 decryptions,
                 sources,
                 rules,
@@ -200,9 +207,23 @@ impl Policy {
         Err(refusal.unwrap_or(Rejection::TokenMalformed))
     }
 
-    /// Whether the upstream gets the tokens of an issuer.
-    pub(super) fn forwards(&self, issuer: usize) -> bool {
-        self.issuers.get(issuer).and_then(|issuer| issuer.forward).unwrap_or(false)
+    /// The set of API keys whose entry has this index; the first of them comes after the last issuer.
+    pub(super) fn api_keys_at(&self, entry: usize) -> Option<&ApiKeys> {
+        self.api_keys.get(entry.checked_sub(self.issuers.len())?)
+    }
+
+    /// The set of API keys that takes credentials from a place, with the index of its entry.
+    pub(super) fn api_keys_of(&self, source: &Source) -> Option<(usize, &ApiKeys)> {
+        let (index, set) = self.api_keys.iter().enumerate().find(|(_, set)| set.sources.contains(source))?;
+        Some((self.issuers.len().saturating_add(index), set))
+    }
+
+    /// Whether the upstream gets the credentials of an entry.
+    pub(super) fn forwards(&self, entry: usize) -> bool {
+        match self.issuers.get(entry) {
+            Some(issuer) => issuer.forward.unwrap_or(false),
+            None => self.api_keys_at(entry).is_some_and(|set| set.forward),
+        }
     }
 
     /// What the sender of an issuer's tokens has to show.
@@ -214,6 +235,35 @@ impl Policy {
     pub(super) fn sets(&self, issuer: usize, name: &str) -> bool {
         self.issuers.get(issuer).is_some_and(|issuer| issuer.outputs.names().any(|pattern| pattern.matches(name.as_bytes())))
     }
+}
+
+/// Who takes credentials, by name, and from where.
+type Taker<'a> = (&'a Rc<str>, &'a [Source]);
+
+/// The sets of API keys, whose names come to the others.
+fn api_keys(
+    config: &JwtAuthConfig,
+    names: &mut Vec<Rc<str>>,
+    issuers: &[Issuer],
+    environment: &dyn Environment,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<ApiKeys>, ConfigError> {
+    let mut sets: Vec<ApiKeys> = Vec::with_capacity(config.api_keys.len());
+    for (index, entry) in config.api_keys.iter().enumerate() {
+        let path = format!("apiKeys[{index}]");
+        let set = ApiKeys::compile(entry, &path, environment, warnings)?;
+        if names.contains(&set.name) {
+            return Err(ConfigError::new(format!("{path}.name"), "is the name of another entry"));
+        }
+        let taken = issuers.iter().flat_map(|issuer| &issuer.sources).chain(sets.iter().flat_map(|set| &set.sources));
+        if taken.into_iter().any(|source| set.sources.contains(source)) {
+            return Err(ConfigError::new(path, "takes keys from a place where another entry finds its credentials")
+                .hint("give it places of its own: `fromHeaders`, `fromParams`, `fromCookies`"));
+        }
+        names.push(Rc::clone(&set.name));
+        sets.push(set);
+    }
+    Ok(sets)
 }
 
 /// What challenges say of DPoP: the algorithms of all entries that speak of it, and whether every entry asks for it.
@@ -238,9 +288,9 @@ fn agreed_forward(entry: Option<bool>, shared: Option<Forward>, path: &str) -> R
 }
 
 /// Refuse a rule that asks for the credentials of several issuers which are taken from one place: a request could never have both.
-fn refuse_shared_places(rules: &RuleSet, issuers: &[&Issuer]) -> Result<(), ConfigError> {
+fn refuse_shared_places(rules: &RuleSet, takers: &[Taker<'_>]) -> Result<(), ConfigError> {
     let sources = |names: &[Rc<str>]| -> Vec<&Source> {
-        issuers.iter().filter(|issuer| names.contains(&issuer.name)).flat_map(|issuer| &issuer.sources).collect()
+        takers.iter().filter(|(name, _)| names.contains(*name)).flat_map(|(_, sources)| *sources).collect()
     };
     for (index, rule) in rules.iter().enumerate() {
         for together in rule.requirement().issuers_together() {

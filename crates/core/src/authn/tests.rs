@@ -1,3 +1,4 @@
+mod api_keys;
 mod encrypted_tokens;
 mod entries;
 mod fetched_keys;
