@@ -5,6 +5,7 @@
 //! have, and must have been refused in the one form that refusals have.
 
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 
 use portcullis_core::metrics::STATS_TAGS;
 use portcullis_testbed::{Bootstrap, Envoy, Listener, Module, Plugin, Request, Response, Seen, Upstream};
@@ -49,6 +50,20 @@ pub fn chain(name: &str, configuration: &Value) -> Listener {
     modules.into_iter().fold(Listener::new(name), |listener, (module, key)| {
         listener.plugin(Plugin::new(module, configuration.get(key).unwrap_or(&Value::Null)))
     })
+}
+
+/// The Python that has the JOSE libraries of others, as `scripts/tools.sh jose` finds or installs them.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn python() -> &'static str {
+    let has = |python: &&str| {
+        let imports = Command::new(python).args(["-c", "import jwcrypto, jwt"]).stderr(Stdio::null()).status();
+        imports.is_ok_and(|status| status.success())
+    };
+    let found = ["python3", "/usr/bin/python3"].into_iter().find(has);
+    found.unwrap_or_else(|| panic!("no python3 has jwcrypto and jwt: run `make tools` first"))
 }
 
 impl Stack {

@@ -70,11 +70,18 @@ impl<'a> Possession<'a> {
             if confirmation.is_none() && !sender.dpop.required && !bound.has_scheme() {
                 return Ok(());
             }
-            self.check_certificate(&bound, request).map_err(|rejection| refused(rejection, false))?;
-            self.check_key(&bound, request, signatures).map_err(|rejection| refused(rejection, true))
+            self.check_bound(&bound, request, signatures).map_err(|(rejection, of_key)| refused(rejection, of_key))
         });
         self.verdict = Some(verdict);
         verdict
+    }
+
+    /// Checks one token that is bound, or has to be; why not, and whether that is about a key. Apart from what every request passes.
+    #[cold]
+    #[inline(never)]
+    fn check_bound(&mut self, bound: &Bound<'_>, request: &Request, signatures: &Signatures) -> Result<(), (Rejection, bool)> {
+        self.check_certificate(bound, request).map_err(|rejection| (rejection, false))?;
+        self.check_key(bound, request, signatures).map_err(|rejection| (rejection, true))
     }
 
     fn check_certificate(&mut self, bound: &Bound<'_>, request: &Request) -> Result<(), Rejection> {

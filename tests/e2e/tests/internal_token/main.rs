@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::prelude::{ES256KeyPair, Ed25519KeyPair};
-use portcullis_e2e::Stack;
+use portcullis_e2e::{Stack, python};
 use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Request, Seen, poll, workspace};
 use serde_json::{Value, json};
 
@@ -107,15 +107,6 @@ fn token_in(seen: &Seen) -> String {
 
 fn claims_of(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
-}
-
-/// The Python that has the libraries, as `scripts/tools.sh jose` finds or installs them.
-fn python() -> &'static str {
-    let has = |python: &&str| {
-        let imports = Command::new(python).args(["-c", "import jwcrypto, jwt"]).stderr(Stdio::null()).status();
-        imports.is_ok_and(|status| status.success())
-    };
-    ["python3", "/usr/bin/python3"].into_iter().find(has).expect("no python3 with jwcrypto and jwt: run `make tools` first")
 }
 
 /// What a service makes of tokens that verifies them with the keys that a listener serves: the claims, or `None`.
