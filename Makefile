@@ -92,7 +92,7 @@ bench: build ## CPU and memory beside Envoy's jwt_authn, into .run/bench/; BENCH
 mutants: ## hours: change the deciding code piece by piece, a test must notice; MUTANTS="-f crates/core/src/rules.rs" for less
 	@scripts/tools.sh mutants
 	@mkdir -p .run
-	cargo mutants -p portcullis-signatures -p portcullis-minting -p portcullis-request -p portcullis-sender -p portcullis-core -o .run $(MUTANTS)
+	cargo mutants -p portcullis-signatures -p portcullis-encryption -p portcullis-minting -p portcullis-request -p portcullis-sender -p portcullis-core -o .run $(MUTANTS)
 
 clean: demo-down ## remove what was built; .tools/ stays
 	cargo clean

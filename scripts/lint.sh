@@ -36,17 +36,16 @@ layer() {
 native=$(rustc -vV | sed -n 's/^host: //p')
 wasm=wasm32-wasip1
 pure=(portcullis-config portcullis-signatures)
-encryption=portcullis-encryption minting=portcullis-minting
 for target in "$native" $wasm; do
     layer "$target" portcullis-config
     layer "$target" portcullis-signatures
     layer "$target" portcullis-request "${pure[@]}"
-    layer "$target" $encryption
-    layer "$target" $minting portcullis-signatures
+    layer "$target" portcullis-encryption
+    layer "$target" portcullis-minting portcullis-signatures
     layer "$target" portcullis-sender portcullis-request "${pure[@]}"
-    layer "$target" portcullis-core portcullis-request portcullis-sender $encryption $minting "${pure[@]}"
+    layer "$target" portcullis-core portcullis-request portcullis-sender portcullis-encryption portcullis-minting "${pure[@]}"
 done
-pure+=(portcullis-request portcullis-sender $encryption $minting)
+pure+=(portcullis-request portcullis-sender portcullis-encryption portcullis-minting)
 layer $wasm portcullis-host portcullis-core "${pure[@]}"
 layer "$native" portcullis-cli portcullis-core "${pure[@]}"
 for filter in jwt-auth auth-header audit-log metrics portcullis-filter; do

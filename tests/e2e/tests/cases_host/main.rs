@@ -228,33 +228,47 @@ fn case_43_a_later_filter_reads_no_forged_identity() {
     assert_eq!(stack.envoy.listener("wrong order").send(&forged).status, 200, "so the order is what the others are about");
 }
 
-/// Times tell nothing on a busy machine, so this looks at the code: where the signature of a token is compared with a secret, it is
-/// by the comparison of the `hmac` crate, which takes as long for a wrong tag as for the right one.
+/// Times tell nothing on a busy machine, so this looks at the code: where a tag that somebody sent is compared with one that a secret
+/// makes, it is by the comparison of the `hmac` crate, which takes as long for a wrong tag as for the right one.
 #[test]
 fn case_46_secrets_are_compared_in_constant_time() {
+    // The files that compute tags; how they compare them, and how often; and how many tags they make themselves.
+    let known = [
+        ("signatures/src/secret_key.rs", ".verify_slice(tag)", 3, 0),
+        ("encryption/src/cbc_hmac.rs", ".verify_truncated_left(sealed.tag)", 1, 1),
+        ("sender/src/nonces.rs", ".verify_truncated_left(&nonce)", 1, 1),
+    ];
     let sources = portcullis_testbed::workspace().join("crates");
     let code = |path: &Path| {
         let text = fs::read_to_string(path).unwrap();
         text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
     };
-    let secret_key = sources.join("signatures/src/secret_key.rs");
-    let (mut users, mut folders) = (BTreeSet::new(), vec![sources]);
+    let (mut users, mut folders) = (BTreeSet::new(), vec![sources.clone()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && code(&path).contains("hmac::") {
-                users.insert(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+                let text = code(&path);
+                let uses =
+                    |(at, _): (usize, &str)| !text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
+                if text.match_indices("hmac::").any(uses) {
+                    users.insert(path);
+                }
             }
         }
     }
-    assert_eq!(users, BTreeSet::from([secret_key.clone()]), "one file computes tags");
-    let text = code(&secret_key);
-    let text = text.split("#[cfg(test)]").next().unwrap();
-    assert_eq!(text.matches(".verify_slice(tag)").count(), 3, "each algorithm compares by it");
-    for other in ["finalize(", "into_bytes(", "verify_truncated", "== tag", "tag ==", ".eq(", "starts_with("] {
-        assert!(!text.contains(other), "`{other}` would make a tag that something else compares");
+    let files = known.map(|(file, ..)| sources.join(file));
+    assert_eq!(users, BTreeSet::from(files), "these files compute tags");
+    for (file, comparison, compared, made) in known {
+        let text = code(&sources.join(file));
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        assert_eq!((text.matches(comparison).count(), text.matches(".verify").count()), (compared, compared), "{file}");
+        assert_eq!(text.matches("finalize(").count(), made, "{file} would make a tag that something else compares");
+        for other in ["== tag", "tag ==", ".eq(", "starts_with("] {
+            assert!(!text.contains(other), "{file}: `{other}` stops at the first byte that differs");
+        }
     }
 }
 
