@@ -200,6 +200,10 @@ impl Loaded {
         if config.upstream.is_empty() {
             return Ok(());
         }
+        if config.clear_route_cache {
+            let problem = "contradicts `clearRouteCache`: a credential would go wherever the route leads that is chosen anew";
+            return Err(ConfigError::new(PATH, problem).hint("let another auth-header set it, behind this one"));
+        }
         let policy = upstream::Policy::compile(&config.upstream, PATH, platform.environment, &mut self.warnings)?;
         self.stages.push(Box::new(UpstreamCredentials::new(policy)));
         self.destinations.extend(upstream::destinations(&config.upstream, PATH));
@@ -337,6 +341,16 @@ mod tests {
         let (_, warnings) = load(Module::AuthHeader, r#"{"strip":["x-a"],"clearRouteCache":true}"#).unwrap();
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].starts_with("clearRouteCache: "), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_credential_goes_along_by_the_route_that_is_taken() {
+        let upstream = r#"{"clearRouteCache":true,"upstream":[{"match":{"routes":["a"]},"secret":{"inline":"x"}}]}"#;
+        let error = load(Module::AuthHeader, upstream).unwrap_err();
+        assert!(error.starts_with("upstream: contradicts `clearRouteCache`"), "{error}");
+        let error =
+            load(Module::Bundle, &format!(r#"{{"jwtAuth":{{"routeRules":false}},"authHeader":{upstream}}}"#)).unwrap_err();
+        assert!(error.starts_with("authHeader.upstream: contradicts `clearRouteCache`"), "{error}");
     }
 
     #[test]

@@ -126,6 +126,8 @@ pub struct Call {
     pub cluster: String,
     /// Its headers.
     pub headers: Headers,
+    /// Its body.
+    pub body: Vec<u8>,
     /// When the proxy will give up.
     pub timeout: Duration,
     /// Whether a root context sent it, so that it outlives every stream.

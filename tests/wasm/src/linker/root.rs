@@ -26,7 +26,7 @@ fn set_tick_period(call: &mut HostCall<'_, '_>) -> Answer {
 }
 
 fn http_call(call: &mut HostCall<'_, '_>) -> Answer {
-    let (cluster, headers, _body, _trailers) = (call.text(0)?, call.headers(2)?, call.bytes(4)?, call.headers(6)?);
+    let (cluster, headers, body, _trailers) = (call.text(0)?, call.headers(2)?, call.bytes(4)?, call.headers(6)?);
     let timeout = Duration::from_millis(call.word(8).into());
     let has_all = [":method", ":path", ":authority"].into_iter().all(|name| headers.get(name).is_some());
     if !has_all || !call.state().clusters.contains(&cluster) {
@@ -38,7 +38,7 @@ fn http_call(call: &mut HostCall<'_, '_>) -> Answer {
         let mut state = call.state();
         state.calls_sent += 1;
         let id = CallId(state.calls_sent);
-        state.calls.insert(id, Call { plugin, context, cluster, headers, timeout, is_of_root });
+        state.calls.insert(id, Call { plugin, context, cluster, headers, body, timeout, is_of_root });
         id
     };
     call.return_word(9, id.0)

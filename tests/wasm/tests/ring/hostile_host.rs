@@ -56,7 +56,7 @@ fn faults(name: &str) -> Vec<(String, Fault)> {
 }
 
 /// Tries a scenario with each fault; returns the calls that it made.
-fn with_each_fault(name: &str, scenario: impl Fn(&str, Fault, &str) -> bool) -> BTreeSet<String> {
+pub fn with_each_fault(name: &str, scenario: impl Fn(&str, Fault, &str) -> bool) -> BTreeSet<String> {
     let mut made = BTreeSet::new();
     let mut never_made: Option<String> = None;
     for (call, fault) in faults(name) {

@@ -1,6 +1,7 @@
 //! The second ring: the built modules in an embedded runtime. One program, so that each module is compiled once.
 
 mod bad_input;
+mod credentials;
 mod emulator;
 mod exports;
 mod first_flow;
