@@ -128,6 +128,14 @@ impl Configuration {
         decrypted.filter_map(|header| header.get("header")?.as_str().map(str::to_owned)).collect()
     }
 
+    /// The headers that carry credentials of the gateway's own.
+    pub fn credential_headers(&self) -> Vec<String> {
+        let value: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
+        let upstream = value.get("authHeader").and_then(|part| part.get("upstream")).and_then(Value::as_array);
+        let header = |entry: &Value| entry.get("header").and_then(Value::as_str).unwrap_or("authorization").to_owned();
+        upstream.into_iter().flatten().map(header).collect()
+    }
+
     /// The key set that stands in the entry `jwtRules[index]`.
     pub fn jwks(&self, index: usize) -> Option<Value> {
         match self.jwt_auth().get("jwtRules")?.get(index)?.get("jwks")? {

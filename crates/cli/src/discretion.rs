@@ -15,12 +15,13 @@ pub struct Discretion {
     show_tokens: bool,
     credentials: Vec<String>,
     hidden_headers: Vec<String>,
+    secret_headers: Vec<String>,
 }
 
 impl Discretion {
     /// Tokens are shortened, unless `show_tokens` says that they are wanted.
     pub const fn new(show_tokens: bool) -> Self {
-        Self { show_tokens, credentials: Vec::new(), hidden_headers: Vec::new() }
+        Self { show_tokens, credentials: Vec::new(), hidden_headers: Vec::new(), secret_headers: Vec::new() }
     }
 
     /// Whether whole tokens are printed.
@@ -41,9 +42,15 @@ impl Discretion {
         self.hidden_headers.extend(names);
     }
 
+    /// Never show what these headers carry: the gateway's own credentials are no business of who asks about a caller.
+    pub fn keep_headers_secret(&mut self, names: impl IntoIterator<Item = String>) {
+        self.secret_headers.extend(names);
+    }
+
     /// Whether a header's value is not shown.
     pub fn hides_header(&self, name: &str) -> bool {
-        !self.show_tokens && self.hidden_headers.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
+        let is_among = |names: &[String]| names.iter().any(|hidden| hidden.eq_ignore_ascii_case(name));
+        is_among(&self.secret_headers) || (!self.show_tokens && is_among(&self.hidden_headers))
     }
 
     /// A text as it may be printed.

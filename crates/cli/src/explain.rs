@@ -145,6 +145,7 @@ pub fn run(arguments: &ExplainArguments) -> anyhow::Result<bool> {
     let report = Report { given: &given, settled: &settled, story: &story, now };
     let mut discretion = given.discretion(arguments.show_token, &story.credentials);
     discretion.hide_headers(configuration.decrypted_headers());
+    discretion.keep_headers_secret(configuration.credential_headers());
     report.print(arguments.format.get(), &discretion).context("the report cannot be written")?;
     Ok(settled.passes())
 }

@@ -307,3 +307,24 @@ fn exits_with_two_when_it_cannot_begin() {
         assert_eq!((run.stderr.as_str(), run.code), (expected, 2), "{arguments:?}");
     }
 }
+
+#[test]
+fn the_gateways_own_credentials_are_never_shown() {
+    let mut config = shop();
+    config["authHeader"]["upstream"] = json!([
+        {"name": "key", "match": {"paths": ["/healthz"]}, "header": "X-Api-Key", "secret": {"env": "SECRET"}},
+        {"name": "client", "clientCredentials": {
+            "tokenUri": "https://idp.example.com/token", "clientId": "gw", "clientSecret": {"env": "SECRET"},
+        }},
+    ]);
+    let config = config.to_string();
+    // `run` looks for the secret in all that is printed.
+    for (url, expected) in [("https://a/healthz", "set     x-api-key: …"), ("https://a/cart", "set     authorization: …")] {
+        for more in [&[][..], &["--show-token"], &["--format", "json"]] {
+            let arguments = [&["explain", "--config", "c.json", "--at", AT, url], more].concat();
+            let told = run(&[("c.json", &config)], "", &arguments);
+            assert_eq!(told.code, 0, "{told:?}");
+            assert!(more.contains(&"json") || told.stdout.contains(expected), "{told:?}");
+        }
+    }
+}
