@@ -23,6 +23,7 @@ mod issuer;
 mod key_reports;
 mod key_source;
 mod outputs;
+mod patience;
 mod places;
 mod policy;
 mod possession;

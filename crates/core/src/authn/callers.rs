@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::api_keys::ApiKeys;
 use super::key_reports::KeyReports;
+use super::patience::Patience;
 use super::policy::Policy;
 use crate::claim_set::ClaimSet;
 use crate::edits::Edit;
@@ -37,6 +38,7 @@ pub(super) struct Callers {
     /// The owners of API keys that have come, by their entry and their key's place in it.
     by_key: BTreeMap<(usize, usize), Rc<Caller>>,
     known_header: KnownHeader,
+    patience: Patience,
 }
 
 /// Tells the upstream of a caller, by headers that are the same for every request of theirs.
@@ -101,6 +103,7 @@ impl Callers {
             verified: VerifiedTokens::new(CACHE_LIMITS),
             by_key: BTreeMap::new(),
             known_header: KnownHeader::default(),
+            patience: Patience::default(),
         }
     }
 
@@ -154,7 +157,7 @@ impl Callers {
         let (mut signed, mut inner_bytes) = (found.token, 0);
         let mut read = Token::read_knowing(signed, &mut self.known_header);
         if matches!(read, Err(Malformed::Parts(jwe::PARTS))) {
-            inner = policy.decrypted(found)?;
+            inner = policy.decrypted(found, now, &mut self.patience)?;
             (signed, inner_bytes) = (&inner, inner.len());
             read = Token::read_knowing(signed, &mut self.known_header);
         }

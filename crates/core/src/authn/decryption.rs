@@ -67,6 +67,12 @@ impl Decryption {
         self.config.required
     }
 
+    /// Whether a private RSA key may be asked for the token, which takes long.
+    pub fn is_costly(&self, token: &EncryptedToken<'_>) -> bool {
+        let algorithm = token.management();
+        algorithm == KeyManagement::RsaOaep256 && self.algorithms.contains(&algorithm) && self.keys.serve(algorithm)
+    }
+
     /// What is in a token.
     pub fn open(&self, token: &EncryptedToken<'_>) -> Result<Zeroizing<Vec<u8>>, Rejection> {
         if !self.algorithms.contains(&token.management()) || !self.encryptions.contains(&token.encryption()) {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::callers::Obstacle;
+use super::patience::Patience;
 use super::{Authn, Caller, Policy};
 use crate::encryption::Zeroizing;
 use crate::extractor::{Found, Source};
@@ -129,7 +130,7 @@ impl Authn {
         let mut read = Token::read(credential);
         let mut inner = None;
         if matches!(read, Err(Malformed::Parts(jwe::PARTS))) && !policy.decryptions.is_empty() {
-            let found = |source| policy.decrypted(Found { token: credential, source });
+            let found = |source| policy.decrypted(Found { token: credential, source }, now, &mut Patience::default());
             let decrypted = match source {
                 Some(source) => found(source),
                 None => policy.sources.iter().map(found).reduce(Result::or).unwrap_or(Err(Rejection::TokenMalformed)),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::api_keys::ApiKeys;
 use super::decryption::Decryption;
 use super::issuer::Issuer;
+use super::patience::Patience;
 use super::tenants;
 use crate::answer::DpopChallenge;
 use crate::auth_header::NameSet;
@@ -22,6 +23,7 @@ use crate::rejection::Rejection;
 use crate::rules::RuleSet;
 use crate::sender::{SenderPolicy, algorithm_names};
 use crate::stage::FetchId;
+use crate::time::UnixTime;
 
 /// The policy of the stage.
 #[derive(Debug)]
@@ -182,7 +184,12 @@ impl Policy {
     }
 
     /// What is in an encrypted token: a signed one of an issuer whose own entry decrypts what was found there.
-    pub(super) fn decrypted(&self, found: Found<'_>) -> Result<Zeroizing<Vec<u8>>, Rejection> {
+    pub(super) fn decrypted(
+        &self,
+        found: Found<'_>,
+        now: UnixTime,
+        patience: &mut Patience,
+    ) -> Result<Zeroizing<Vec<u8>>, Rejection> {
         let is_of = |issuer: &Issuer, one: &Rc<Decryption>| issuer.decryption.as_ref().is_some_and(|own| Rc::ptr_eq(own, one));
         let decrypts_here =
             |one: &&Rc<Decryption>| self.issuers.iter().any(|issuer| issuer.sources.contains(found.source) && is_of(issuer, one));
@@ -193,6 +200,10 @@ impl Policy {
         let encrypted = EncryptedToken::read(found.token)?;
         let mut refusal = None;
         for decryption in decryptions {
+            let is_costly = decryption.is_costly(&encrypted);
+            if is_costly && !patience.is_left(now) {
+                return Err(Rejection::KeysUnavailable);
+            }
             match decryption.open(&encrypted) {
                 Ok(inner) => {
                     let issuer = self.issuer_of(&Token::read(&inner)?, found.source);
@@ -201,7 +212,12 @@ impl Policy {
                     }
                     refusal = Some(Rejection::IssuerUnknown);
                 }
-                Err(rejection) => refusal = refusal.or(Some(rejection)),
+                Err(rejection) => {
+                    if is_costly && rejection == Rejection::TokenUndecryptable {
+                        patience.take();
+                    }
+                    refusal = refusal.or(Some(rejection));
+                }
             }
         }
         Err(refusal.unwrap_or(Rejection::TokenMalformed))

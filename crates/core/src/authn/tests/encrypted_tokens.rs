@@ -216,3 +216,23 @@ fn refuses_what_is_wrong_with_the_keys() {
     let token = sealed(HEADER, signed(&valid()).as_bytes());
     assert_eq!(reason(&mut Authn::new(policy, keyrings), &token), "token_undecryptable");
 }
+
+/// Whoever sends what no RSA key decrypts does not keep the worker busy, and harms nobody who is known or has another kind of key.
+#[test]
+fn a_private_key_is_not_used_in_vain_for_ever() {
+    let made: Value = serde_json::from_str(include_str!("../../jwe/tests/jwcrypto.json")).unwrap();
+    let rsa = made["keys"][0].clone();
+    let mut config = encrypted();
+    config["jwtRules"][0]["decryption"]["jwks"] = jwks(&json!([oct(&DIRECT_KEY), rsa]));
+    let mut authn = authn(&config);
+    let good = sealed(HEADER, signed(&valid()).as_bytes());
+    assert_eq!(reason(&mut authn, &good), "token_valid");
+    let (text, _) = made["tokens"][0]["token"].as_str().unwrap().rsplit_once('.').unwrap();
+    let garbage = |number: u8| format!("{text}.{}", URL_SAFE_NO_PAD.encode([number; 16]));
+    let outcomes: Vec<_> = (0..24).map(|number| reason(&mut authn, &garbage(number))).collect();
+    assert!(outcomes[..20].iter().all(|outcome| outcome == "token_undecryptable"), "{outcomes:?}");
+    assert!(outcomes[20..].iter().all(|outcome| outcome == "keys_unavailable"), "{outcomes:?}");
+    assert_eq!(reason(&mut authn, &good), "token_valid", "from memory");
+    let other = sealed(HEADER, signed(&with(valid(), "sub", json!("bob"))).as_bytes());
+    assert_eq!(reason(&mut authn, &other), "token_valid", "by another kind of key");
+}
