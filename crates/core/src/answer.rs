@@ -26,7 +26,7 @@ pub struct Refusal {
     /// The answer that the rule gives in place of the usual one.
     pub denial: Option<Rc<Denial>>,
     /// What the challenge says of proofs of possession; absent where nobody has spoken of them.
-    pub dpop: Option<DpopChallenge>,
+    pub dpop: Option<Rc<DpopChallenge>>,
 }
 
 /// A challenge to send a token that is bound to a key, with a proof (RFC 9449 section 7.1).
@@ -226,7 +226,7 @@ mod tests {
     fn challenges_as_rfc_9449_says() {
         let challenge = |rejection: Rejection, nonce: Option<&str>, is_sole| {
             let dpop = DpopChallenge { algorithms: "ES256 PS256".into(), nonce: nonce.map(str::to_owned), is_sole };
-            let headers = Refusal { dpop: Some(dpop), ..rejection.into() }.to_reply(None).headers;
+            let headers = Refusal { dpop: Some(dpop.into()), ..rejection.into() }.to_reply(None).headers;
             let header = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
             (header("www-authenticate").unwrap_or_default(), header("dpop-nonce"))
         };

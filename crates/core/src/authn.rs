@@ -241,10 +241,11 @@ impl Stage for Authn {
             Err(fetch) => return Verdict::Wait(fetch),
         };
         let identity = callers.map(|callers| {
-            let consumed = || callers.iter().filter(|(caller, _)| !policy.forwards(caller.issuer));
-            extractor::remove(consumed().map(|(_, found)| found.source), exchange.request.headers(), &mut edits);
+            let consumed = callers.iter().filter(|(caller, _)| !policy.forwards(caller.issuer)).map(|(_, found)| found.source);
+            extractor::remove(consumed, exchange.request.headers(), &mut edits);
             // A proof is of no use without its token.
-            if consumed().any(|(caller, _)| caller.confirmation.is_some()) && proof::is_brought(exchange.request.headers()) {
+            let is_of_no_use = |caller: &Caller| caller.confirmation.is_some() && !policy.forwards(caller.issuer);
+            if callers.iter().any(|(caller, _)| is_of_no_use(caller)) && proof::is_brought(exchange.request.headers()) {
                 edits.remove(proof::DPOP);
             }
             if refusal.is_none() {

@@ -101,7 +101,10 @@ pub fn remove<'a>(sources: impl Iterator<Item = &'a Source>, headers: &Headers, 
 
 impl Source {
     fn is_same_header(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Header { name, .. }, Self::Header { name: other, .. }) if name == other)
+        match (self, other) {
+            (Self::Header { name, .. }, Self::Header { name: other, .. }) => Rc::ptr_eq(name, other) || name == other,
+            _ => false,
+        }
     }
 
     /// Whether a request can have only one credential for both.

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use portcullis_core::config::require::RequireConfig;
-use portcullis_core::principal::Identity;
+use portcullis_core::principal::{Identity, Method};
 use portcullis_core::request::Request;
 use portcullis_core::requirement::{Names, Requirement};
 use portcullis_core::rules::Rule;
@@ -47,7 +47,7 @@ fn words(key: &str, asked: &Value, caller: &Identity) -> String {
         "audiences" => format!("one of {asked}; the token is for {}", list(&principal.audiences)),
         "scopes" => format!("all of {asked}; the caller has {}", list(&principal.scopes)),
         "senderConstrained" => {
-            let is_bound = principal.claims.get("cnf").is_some();
+            let is_bound = principal.method == Method::Jwt && principal.claims.get("cnf").is_some();
             format!("the token has to be bound to its sender; it {}", if is_bound { "is" } else { "is not" })
         }
         "roles" => format!("one of {asked}; the caller has {}", list(&principal.roles)),

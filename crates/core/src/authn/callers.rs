@@ -66,6 +66,8 @@ pub(super) struct Caller {
     pub outputs: Rc<[Edit]>,
     /// What the sender of the token has to hold; few tokens are bound at all.
     pub confirmation: Option<Box<Confirmation>>,
+    /// Whether the token is bound, or has to be.
+    pub asks_for_proof: bool,
     /// How long the token is that was in an encrypted one.
     inner_bytes: usize,
 }
@@ -146,6 +148,7 @@ impl Callers {
             identity: Rc::new(identity),
             outputs: [].into(),
             confirmation: None,
+            asks_for_proof: false,
             inner_bytes: 0,
         });
         self.by_key.insert((entry, index), Rc::clone(&caller));
@@ -185,6 +188,7 @@ impl Callers {
         let accepted = issuer.claims.check(verified, now)?;
         let (validity, known) = (accepted.validity, accepted.known(&issuer.claims));
         let confirmation = Confirmation::of(accepted.claims()).map(Box::new);
+        let asks_for_proof = confirmation.is_some() || issuer.sender.dpop.required;
         let bytes = if inner_bytes == 0 { Rc::clone(known.bytes()) } else { found.token.into() };
         let mut identity = Identity::of_token(known, Rc::clone(&issuer.name));
         let edits = |claims: &ClaimSet| issuer.outputs.edits(signed, claims).map_err(|_| Rejection::ClaimTooLarge);
@@ -201,7 +205,7 @@ impl Callers {
         };
         Ok((
             bytes,
-            Caller { issuer: index, generation, identity: Rc::new(identity), outputs, inner_bytes, confirmation },
+            Caller { issuer: index, generation, identity: Rc::new(identity), outputs, inner_bytes, confirmation, asks_for_proof },
             validity,
         ))
     }

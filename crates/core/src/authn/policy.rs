@@ -47,7 +47,7 @@ pub struct Policy {
     /// The headers that issuers' outputs set; a client's own are removed.
     pub(super) owned: NameSet,
     /// What challenges say of proofs of possession, where an entry speaks of them.
-    pub(super) dpop: Option<DpopChallenge>,
+    pub(super) dpop: Option<Rc<DpopChallenge>>,
 }
 
 impl Policy {
@@ -283,12 +283,12 @@ fn api_keys(
 }
 
 /// What challenges say of DPoP: the algorithms of all entries that speak of it, and whether every entry asks for it.
-fn dpop_challenge(issuers: &[&Issuer]) -> Option<DpopChallenge> {
+fn dpop_challenge(issuers: &[&Issuer]) -> Option<Rc<DpopChallenge>> {
     let mut offers = issuers.iter().map(|issuer| &issuer.sender).filter(|sender| sender.offers_dpop).peekable();
     offers.peek()?;
     let algorithms = offers.fold(AlgorithmSet::default(), |all, sender| all.union(sender.dpop.algorithms));
     let is_sole = issuers.iter().all(|issuer| issuer.sender.dpop.required);
-    Some(DpopChallenge { algorithms: algorithm_names(algorithms).into(), nonce: None, is_sole })
+    Some(Rc::new(DpopChallenge { algorithms: algorithm_names(algorithms).into(), nonce: None, is_sole }))
 }
 
 /// Whether the token goes on, when the entry and `authHeader.token` each may say so.

@@ -1,5 +1,7 @@
 //! Whether whoever sends a request holds what the tokens in it are bound to.
 
+use std::rc::Rc;
+
 use super::Present;
 use super::policy::Policy;
 use crate::answer::DpopChallenge;
@@ -48,7 +50,24 @@ impl<'a> Possession<'a> {
     }
 
     /// Checks the tokens of all callers.
+    #[inline]
     pub fn check(
+        &mut self,
+        policy: &Policy,
+        callers: &Present<'_>,
+        request: &Request,
+        signatures: &Signatures,
+    ) -> Result<(), Unproven> {
+        // Few tokens are bound. What these pass, every request does.
+        if callers.iter().all(|(caller, found)| !caller.asks_for_proof && !has_scheme(found.source)) {
+            return Ok(());
+        }
+        self.check_bound(policy, callers, request, signatures)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn check_bound(
         &mut self,
         policy: &Policy,
         callers: &Present<'_>,
@@ -65,23 +84,12 @@ impl<'a> Possession<'a> {
             }
             let refused = |rejection, of_key| Unproven { rejection, issuer, of_key };
             let Some(sender) = policy.sender(issuer) else { return Err(refused(Rejection::IssuerUnknown, false)) };
-            let confirmation = caller.confirmation.as_deref();
-            let bound = Bound { sender, confirmation, token: found.token, source: found.source };
-            if confirmation.is_none() && !sender.dpop.required && !bound.has_scheme() {
-                return Ok(());
-            }
-            self.check_bound(&bound, request, signatures).map_err(|(rejection, of_key)| refused(rejection, of_key))
+            let bound = Bound { sender, confirmation: caller.confirmation.as_deref(), token: found.token, source: found.source };
+            self.check_certificate(&bound, request).map_err(|rejection| refused(rejection, false))?;
+            self.check_key(&bound, request, signatures).map_err(|rejection| refused(rejection, true))
         });
         self.verdict = Some(verdict);
         verdict
-    }
-
-    /// Checks one token that is bound, or has to be; why not, and whether that is about a key. Apart from what every request passes.
-    #[cold]
-    #[inline(never)]
-    fn check_bound(&mut self, bound: &Bound<'_>, request: &Request, signatures: &Signatures) -> Result<(), (Rejection, bool)> {
-        self.check_certificate(bound, request).map_err(|rejection| (rejection, false))?;
-        self.check_key(bound, request, signatures).map_err(|rejection| (rejection, true))
     }
 
     fn check_certificate(&mut self, bound: &Bound<'_>, request: &Request) -> Result<(), Rejection> {
@@ -101,7 +109,7 @@ impl<'a> Possession<'a> {
     }
 
     fn check_key(&mut self, bound: &Bound<'_>, request: &Request, signatures: &Signatures) -> Result<(), Rejection> {
-        match (bound.confirmation.and_then(Confirmation::key), bound.has_scheme()) {
+        match (bound.confirmation.and_then(Confirmation::key), has_scheme(bound.source)) {
             (Some(key), true) => self.check_proof(bound, key, request, signatures),
             (Some(_), false) | (None, true) => Err(Rejection::TokenBindingMismatch),
             (None, false) if bound.sender.dpop.required => Err(Rejection::TokenNotBound),
@@ -136,21 +144,24 @@ impl<'a> Possession<'a> {
     }
 }
 
-impl Bound<'_> {
-    fn has_scheme(&self) -> bool {
-        matches!(self.source, Source::Header { prefix, .. } if prefix.trim_ascii_end().eq_ignore_ascii_case(SCHEME))
+/// Whether tokens at a place come with the scheme of those that are bound to a key.
+fn has_scheme(source: &Source) -> bool {
+    match source {
+        // Most begin otherwise, and are not looked at further.
+        Source::Header { prefix, .. } if prefix.starts_with(['d', 'D']) => prefix.trim_ascii_end().eq_ignore_ascii_case(SCHEME),
+        _ => false,
     }
 }
 
 impl Unproven {
     /// What the challenge says of DPoP: nothing where it is about a certificate.
-    pub fn challenge(self, policy: &Policy, now: UnixTime) -> Option<DpopChallenge> {
+    pub fn challenge(self, policy: &Policy, now: UnixTime) -> Option<Rc<DpopChallenge>> {
         let sender = policy.sender(self.issuer).filter(|_| self.of_key)?;
         let nonces = sender.dpop.nonces.as_ref().filter(|_| self.rejection == Rejection::DpopNonceRequired);
-        Some(DpopChallenge {
+        Some(Rc::new(DpopChallenge {
             algorithms: algorithm_names(sender.dpop.algorithms).into(),
             nonce: nonces.and_then(|nonces| nonces.current(now)),
             is_sole: true,
-        })
+        }))
     }
 }

@@ -6,7 +6,7 @@ use super::claim::ClaimRequirement;
 use super::{Facts, Names, suggestion};
 use crate::config::ConfigError;
 use crate::config::require::RequireConfig;
-use crate::principal::Identity;
+use crate::principal::{Identity, Method};
 use crate::rejection::Rejection;
 
 /// The conditions of one `require` on one caller.
@@ -81,7 +81,8 @@ impl Part {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| held.contains(wanted)))
         };
         // A caller whose token is bound has shown what it is bound to.
-        if self.is_sender_constrained && principal.claims.get("cnf").is_none() {
+        let is_bound = principal.method == Method::Jwt && principal.claims.get("cnf").is_some();
+        if self.is_sender_constrained && !is_bound {
             Err(Rejection::TokenNotBound)
         } else if !any(&self.audiences, &principal.audiences) {
             Err(Rejection::AudienceMismatch)

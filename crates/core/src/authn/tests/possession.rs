@@ -318,6 +318,32 @@ fn a_proof_is_used_once_by_rules_in_force_and_in_shadow() {
 }
 
 #[test]
+fn beside_the_key_of_another_caller_a_token_is_bound_all_the_same() {
+    const KEY: &str = "partner-key-0123456789abcdef01234567";
+    let mut config = plain_config();
+    let cnf = json!({ "jkt": jkt() });
+    config["apiKeys"] = json!([
+        {"name": "partners", "keys": [{"secret": {"inline": KEY}, "subject": "acme", "claims": {"cnf": cnf}}]},
+    ]);
+    config["rules"] = json!([
+        {"match": {"paths": ["/key"]}, "require": {"issuers": ["partners"], "senderConstrained": true}},
+        {"name": "both", "require": {"allOf": [{"issuers": ["uaa"]}, {"issuers": ["partners"]}]}},
+    ]);
+    let (mut stage, mut around) = (authn(&config), Around::default());
+    let token = bound();
+    let (dpop, bearer, proof) = (format!("DPoP {token}"), format!("Bearer {token}"), proof(&token, "a"));
+    let mut reason = |headers: &[(&str, &str)]| reason(&mut stage, &mut around, headers);
+    let key = ("x-api-key", KEY);
+    assert_eq!(reason(&[("authorization", &dpop), ("dpop", &proof), key]), "token_valid");
+    assert_eq!(reason(&[("authorization", &dpop), ("dpop", &proof), key]), "dpop_proof_replayed");
+    assert_eq!(reason(&[("authorization", &bearer), key]), "token_binding_mismatch");
+    // A key is not bound, whatever the operator says of it.
+    let mut exchange = exchange("/key", &[key]);
+    stage.on_request(&mut exchange, NOW, &mut around);
+    assert_eq!(exchange.decision.unwrap().reason, "token_not_bound");
+}
+
+#[test]
 fn two_schemes_are_two_credentials() {
     let (mut stage, mut around) = (authn(&plain_config()), Around::default());
     let token = bound();
