@@ -44,7 +44,8 @@ for tool in "$@"; do
         apt_install "tokens and values that other libraries make" python3 python3-cryptography python3-jwcrypto python3-jwt
         ;;
     idp)
-        { has glewlwyd && has sqlite3; } || apt_install "an authorization server to test with" glewlwyd sqlite3
+        # The third keeps the package from setting up a database of its own.
+        { has glewlwyd && has sqlite3; } || apt_install "an authorization server to test with" glewlwyd sqlite3 dbconfig-no-thanks
         ;;
     compose) apt_install "running docker-compose.yml" podman podman-compose runc netavark aardvark-dns iptables debootstrap ;;
     bench) apt_install "measuring" wrk python3 python3-cryptography python3-matplotlib ;;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwt_simple::prelude::{ES256KeyPair, Ed25519KeyPair};
-use portcullis_e2e::{Stack, python};
-use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Request, Seen, poll, workspace};
+use portcullis_e2e::{Stack, bootstrap, python};
+use portcullis_testbed::{Algorithm, Envoy, Issuer, Listener, Module, Plugin, Request, Seen, poll, workspace};
 use serde_json::{Value, json};
 
 const GATEWAY: &str = "https://gateway.example.com";
@@ -271,6 +271,22 @@ fn the_keys_are_served_to_everyone_at_their_path_alone() {
         (stack.envoy.metric("portcullis_requests_total", &labels) > 0.0).then_some(())
     });
     counted.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn without_its_key_there_is_no_gateway() {
+    let issuer = &world().issuer;
+    for (key, expected) in [
+        (None, "authHeader.token.internal.key.env: the variable is not set in the VM's environment"),
+        (Some("not a key, and long enough for a secret"), "authHeader.token.internal.key: is neither PEM nor a JWK"),
+    ] {
+        let plugin = Plugin::new(Module::Portcullis, &configuration(issuer, "bundle", &json!({})));
+        let plugin = key.into_iter().fold(plugin, |plugin, key| plugin.variable("GATEWAY_KEY", key));
+        let bootstrap = bootstrap().listener(Listener::new("broken").plugin(plugin));
+        let log = Envoy::start_expecting_refusal(&bootstrap).unwrap_or_else(|error| panic!("{error:?}"));
+        assert!(log.contains(expected), "{log}");
+        assert!(key.is_none_or(|key| !log.contains(key)), "{log}");
+    }
 }
 
 #[test]
