@@ -78,6 +78,9 @@ fn identity(seen: &Seen) -> Vec<(String, String)> {
     headers.map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned())).collect()
 }
 
+/// Headers of the gateway's, as the upstream is to see them.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 const KINDS: [&str; 2] = ["bundle", "chain"];
 
 /// A listener whose routes are chosen by what is injected.
@@ -134,7 +137,7 @@ fn case_07_a_forged_identity_header_reaches_the_upstream_on_no_path() {
     for kind in KINDS {
         let front = format!("{kind}-front");
         for (name, value) in DISGUISES {
-            let paths: [(&str, &str, Request, u16, &[(&str, &str)]); 11] = [
+            let paths: [(&str, &str, Request, u16, Headers<'_>); 11] = [
                 ("allowed", kind, Request::get("/orders/1").bearer(token), 200, &alice),
                 ("public", kind, Request::get("/public/a"), 200, &[]),
                 ("public with a token", kind, Request::get("/public/a").bearer(token), 200, &[]),
