@@ -1,5 +1,6 @@
 //! The life of contexts and requests, with stages that do what the test says.
 
+mod answering;
 mod observing;
 mod responding;
 mod stripping;
@@ -10,7 +11,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use portcullis_core::answer::Refusal;
+use portcullis_core::answer::{LocalReply, Refusal};
 use portcullis_core::config::{ConfigError, Warning};
 use portcullis_core::decision::{Decision, TOKEN_VALID};
 use portcullis_core::edits::HeaderEdits;

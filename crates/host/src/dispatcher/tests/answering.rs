@@ -1,0 +1,29 @@
+//! Requests that a stage answers with something that is for everyone.
+
+use super::*;
+
+fn answers() -> Verdict {
+    let reply =
+        LocalReply { status: 200, headers: Vec::new(), body: b"{}".to_vec(), details: "portcullis{keys_served}".to_owned() };
+    Verdict::Answer(Rc::new(reply))
+}
+
+#[test]
+fn an_answer_ends_the_request_and_no_later_stage_is_asked() {
+    for (failing, expected) in [(None, vec![200]), (Some("reply"), vec![])] {
+        let proxy = FakeProxy::default();
+        let (dispatcher, scripts) = begin(&proxy, &READS, vec![script([answers()]), script([])]);
+        proxy.failing.borrow_mut().extend(failing);
+        assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
+        assert_eq!(end_of(&proxy, STREAM).0, expected);
+        assert_eq!(scripts[1].borrow().asked, 0);
+    }
+}
+
+#[test]
+fn a_refusal_counts_before_an_answer() {
+    let proxy = FakeProxy::default();
+    let (dispatcher, _) = begin(&proxy, &DECIDES, vec![script([refuse(Rejection::RoleMissing)]), script([answers()])]);
+    assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
+    assert_eq!(end_of(&proxy, STREAM).0, [403]);
+}
