@@ -93,11 +93,19 @@ fn a_module_can_do_no_more_to_a_request_than_its_stages() {
 
 #[test]
 fn stays_small() {
-    // The proxy compiles a module when it starts and keeps a copy for each worker. There is room for a build without wasm-opt.
-    let ceiling = 850_000;
+    // The proxy compiles a module when it starts and keeps a copy for each worker. There is room for a build without wasm-opt, and
+    // for little more: what grows beyond is to be looked at.
+    let ceiling = |name: &str| match name {
+        "portcullis" => 1_400_000,
+        "jwt_auth" => 1_100_000,
+        "auth_header" => 800_000,
+        "audit_log" => 400_000,
+        "metrics" => 250_000,
+        other => panic!("there is no ceiling for {other}"),
+    };
     for name in module::MODULES {
         let size = std::fs::metadata(module::file(name)).unwrap().len();
         println!("{name}: {size} bytes");
-        assert!(size < ceiling, "{name} has {size} bytes");
+        assert!(size < ceiling(name), "{name} has {size} bytes");
     }
 }
