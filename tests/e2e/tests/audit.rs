@@ -98,6 +98,7 @@ fn event_says_who_did_what_on_which_object_and_how_it_ended() {
         "object": "order/42",
         "outcome": "allowed",
         "decision": {"rule": "approve", "decision": "allow", "reason": "token_valid", "issuer": "uaa", "shadow": false},
+        "strippedHeaders": null,
         "principal": {
             "issuer": "https://uaa.example.com", "subject": "alice", "roles": ["ADMIN"],
             "claims": {"tenant": "acme", "realm.name": "eu"},
