@@ -17,10 +17,13 @@ MODULE = "jwt_auth.wasm"
 # The module without what jwt_authn has no equal for: it tells no other filter of the caller, and asks the route for no rule.
 MODULE_EQUAL = "jwt_auth.wasm, equal work"
 BUNDLE = "portcullis.wasm"
-# The bundle without and with headers that tell the upstream of the caller: what these cost is the difference.
+# Without and with headers that tell the upstream of the caller: what these cost is the difference.
+NATIVE_NO_HEADERS = "native, cache 12,000, no headers"
+NATIVE_SIX_HEADERS = "native, cache 12,000, 6 headers"
 BUNDLE_NO_HEADERS = "portcullis.wasm, no headers"
 BUNDLE_SIX_HEADERS = "portcullis.wasm, 6 headers"
-INJECTING = (BUNDLE_NO_HEADERS, BUNDLE_SIX_HEADERS)
+INJECTING = (NATIVE_NO_HEADERS, NATIVE_SIX_HEADERS, BUNDLE_NO_HEADERS, BUNDLE_SIX_HEADERS)
+SIX = (NATIVE_SIX_HEADERS, BUNDLE_SIX_HEADERS)
 
 VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, MODULE_EQUAL, BUNDLE, *INJECTING)
 # What is compared with jwt_authn.

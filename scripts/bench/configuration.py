@@ -15,13 +15,13 @@ def typed(name, **fields):
     return {"@type": f"type.googleapis.com/{name}", **fields}
 
 
-def native(jwks, cache, forward):
+def native(jwks, cache, forward, headers):
     provider = {
         "issuer": ISSUER,
         "audiences": [AUDIENCE],
         "local_jwks": {"inline_string": json.dumps(jwks)},
         "forward": forward,
-        "claim_to_headers": [{"header_name": header, "claim_name": claim} for header, claim in HEADERS.items()],
+        "claim_to_headers": [{"header_name": header, "claim_name": claim} for header, claim in headers.items()],
     }
     if cache == cases.DEFAULT_CACHE:
         provider["jwt_cache_config"] = {}
@@ -90,16 +90,17 @@ def bundle(name, jwks, forward, headers):
 def filters(cell, jwks, chain):
     """The filters of a listener. In a chain of several each must find the token, so it is given on."""
     name, forward = cell.label, chain > 1
+    headers = (SIX_HEADERS if cell.variant in cases.SIX else {}) if cell.variant in cases.INJECTING else HEADERS
     if cell.variant == cases.BARE:
         return []
     if cell.variant in (cases.MODULE, cases.MODULE_EQUAL):
         one = module(name, jwks, forward, cell.variant == cases.MODULE_EQUAL)
-    elif cell.variant in (cases.BUNDLE, *cases.INJECTING):
-        headers = {cases.BUNDLE_NO_HEADERS: {}, cases.BUNDLE_SIX_HEADERS: SIX_HEADERS}
-        one = bundle(name, jwks, forward, headers.get(cell.variant, HEADERS))
+    elif cell.variant in (cases.BUNDLE, cases.BUNDLE_NO_HEADERS, cases.BUNDLE_SIX_HEADERS):
+        one = bundle(name, jwks, forward, headers)
     else:
-        sizes = {cases.NATIVE_DEFAULT_CACHE: cases.DEFAULT_CACHE, cases.NATIVE_LARGE_CACHE: cases.LARGE_CACHE}
-        one = native(jwks, sizes.get(cell.variant), forward)
+        large = (cases.NATIVE_LARGE_CACHE, cases.NATIVE_NO_HEADERS, cases.NATIVE_SIX_HEADERS)
+        sizes = {cases.NATIVE_DEFAULT_CACHE: cases.DEFAULT_CACHE, **dict.fromkeys(large, cases.LARGE_CACHE)}
+        one = native(jwks, sizes.get(cell.variant), forward, headers)
     return [{**one, "name": f"{one['name']}.{place}"} for place in range(chain)]
 
 

@@ -21,11 +21,13 @@ COLOURS = {
     cases.MODULE: "#1976d2",
     cases.MODULE_EQUAL: "#64b5f6",
     cases.BUNDLE: "#00897b",
+    cases.NATIVE_NO_HEADERS: "#ffcc80",
+    cases.NATIVE_SIX_HEADERS: "#e65100",
     cases.BUNDLE_NO_HEADERS: "#80cbc4",
     cases.BUNDLE_SIX_HEADERS: "#004d40",
 }
 ROWS = {"10000": "10,000 tokens", "100": "100 tokens", "1": "1 token", "cold": "cold"}
-STEP = 0.11
+STEP = 0.09
 
 
 def cost_panel(axes, algorithm, costs):
