@@ -11,7 +11,7 @@
 //! 4. With `replace`, the caller's [`InternalToken`] is set then too.
 //! 5. With `clearRouteCache`, the proxy chooses the route anew by these headers.
 //!
-//! From answers, the headers of `stripResponse` are removed.
+//! From answers, the headers of `stripResponse` are removed; an answer with one whose name cannot be handed to the proxy is not sent.
 //!
 //! It refuses a request whose value is too long for a header (`claim_too_large`), has another type or other characters than it may
 //! have (`claim_mismatch`), cannot be decrypted (`identifier_undecryptable`) or is absent where one is required (`claim_missing`), one
@@ -146,8 +146,10 @@ impl Stage for AuthHeader {
         }
     }
 
-    fn on_response(&mut self, headers: &Headers, edits: &mut HeaderEdits) {
-        self.policy.strip_response().received(headers).into_iter().flatten().for_each(|name| edits.remove(name));
+    fn on_response(&mut self, headers: &Headers, edits: &mut HeaderEdits) -> Result<(), Rejection> {
+        let names = self.policy.strip_response().received(headers).ok_or(Rejection::HostError)?;
+        names.into_iter().for_each(|name| edits.remove(name));
+        Ok(())
     }
 }
 

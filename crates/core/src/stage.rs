@@ -12,6 +12,7 @@ use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::HeaderEdits;
 use crate::headers::Headers;
 use crate::principal::Identity;
+use crate::rejection::Rejection;
 use crate::request::Request;
 use crate::stripped::Stripped;
 use crate::time::UnixTime;
@@ -365,7 +366,12 @@ pub trait Stage {
     }
 
     /// Change the headers of an answer. Called where the stage [`Needs`] them.
-    fn on_response(&mut self, _headers: &Headers, _edits: &mut HeaderEdits) {}
+    ///
+    /// # Errors
+    /// Why the answer cannot be changed, and so must not be sent.
+    fn on_response(&mut self, _headers: &Headers, _edits: &mut HeaderEdits) -> Result<(), Rejection> {
+        Ok(())
+    }
 
     /// Observe how an exchange ended. Called once per exchange.
     fn on_log(&mut self, _exchange: &Exchange, _ending: &dyn Ending, _now: UnixTime, _observer: &mut dyn Observer) {}
@@ -394,7 +400,6 @@ pub trait Stage {
 mod tests {
     use super::*;
     use crate::decision::PUBLIC;
-    use crate::rejection::Rejection;
 
     #[test]
     fn a_refused_request_has_a_decision_that_says_so() {

@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::rejection::Rejection;
-
 /// How many names are told of one request.
 pub const MAX_NAMES: usize = 16;
 /// How many bytes of a name are told: behind the prefix of a pattern it is the client's own text.
@@ -23,15 +21,18 @@ struct Told {
 }
 
 impl Stripped {
-    /// What a module before this one told in a decision's JSON.
-    ///
-    /// # Errors
-    /// [`Rejection::HostError`] for what is none.
-    pub fn told(decision: &[u8]) -> Result<Self, Rejection> {
-        let told: Told = serde_json::from_slice(decision).map_err(|_| Rejection::HostError)?;
+    /// What a module before this one told in a decision's JSON: mostly nothing, and then the JSON is not read.
+    #[must_use]
+    pub fn told(decision: &[u8]) -> Self {
+        const MEMBER: &[u8] = b"\"stripped\"";
+        if !decision.windows(MEMBER.len()).any(|part| part == MEMBER) {
+            return Self::default();
+        }
         let mut stripped = Self::default();
-        stripped.add(&told.stripped);
-        Ok(Self { is_news: false, ..stripped })
+        if let Ok(told) = serde_json::from_slice::<Told>(decision) {
+            stripped.add(&told.stripped);
+        }
+        Self { is_news: false, ..stripped }
     }
 
     /// Further headers, lower-case.
@@ -82,9 +83,10 @@ mod tests {
 
     #[test]
     fn hears_what_another_module_told() {
-        let stripped = Stripped::told(br#"{"rule":"a","stripped":["x-b","x-a"]}"#).unwrap();
+        let stripped = Stripped::told(br#"{"rule":"a","stripped":["x-b","x-a"]}"#);
         assert_eq!((stripped.names(), stripped.is_news()), (&["x-a".to_owned(), "x-b".to_owned()][..], false));
-        assert_eq!(Stripped::told(br#"{"rule":"a"}"#), Ok(Stripped::default()));
-        assert_eq!(Stripped::told(br#"{"stripped":7}"#), Err(Rejection::HostError));
+        for nothing in [r#"{"rule":"a"}"#, r#"{"stripped":7}"#, r#"{"rule":"\"stripped\""}"#, ""] {
+            assert_eq!(Stripped::told(nothing.as_bytes()), Stripped::default(), "{nothing}");
+        }
     }
 }

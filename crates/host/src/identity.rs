@@ -40,7 +40,7 @@ impl IdentitySource {
 fn understand(decision: Option<&[u8]>, principal: Option<&[u8]>, exchange: &mut Exchange) -> Vec<&'static str> {
     let mut misunderstood = Vec::new();
     exchange.decision = decision.and_then(|json| read::<Decision>(DECISION, json, &mut misunderstood));
-    exchange.stripped = decision.and_then(|json| Stripped::told(json).ok()).unwrap_or_default();
+    exchange.stripped = decision.map(Stripped::told).unwrap_or_default();
     exchange.identity = principal.and_then(|json| read::<Principal>(PRINCIPAL, json, &mut misunderstood)).map(|principal| {
         let vouched = exchange.decision.as_ref().and_then(|decision| decision.issuer.clone());
         let issuer_name = vouched.unwrap_or_else(|| Rc::from(principal.issuer.as_str()));

@@ -32,7 +32,7 @@ impl ApiKeys {
     /// The set that an operator wrote at `path`.
     ///
     /// # Errors
-    /// When it has no name or no keys, a key has no subject, not exactly one of `sha256` and `secret`, or is there twice.
+    /// When it has no name or no keys, a key has no subject, not exactly one of `sha256` and `secret`, is empty, or is there twice.
     pub fn compile(
         config: &ApiKeysConfig,
         path: &str,
@@ -59,6 +59,10 @@ impl ApiKeys {
                 return Err(ConfigError::new(format!("{path}.subject"), "is empty"));
             }
             let hash = hash(key, &path, environment, warnings)?;
+            if hash == Some(Sha256::digest(b"").into()) {
+                return Err(ConfigError::new(path, "is an empty key, which nobody can bring")
+                    .hint("was the variable set when it was hashed?"));
+            }
             if let Some(first) = keys.iter().position(|other| hash.is_some() && other.hash == hash) {
                 return Err(ConfigError::new(path, format!("is the same key as keys[{first}]")));
             }

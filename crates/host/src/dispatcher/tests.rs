@@ -46,6 +46,7 @@ struct Script {
     asks_how_it_ended: bool,
     publication: Publication,
     strips: bool,
+    keeps_answers: bool,
     clears_route_cache: bool,
 }
 
@@ -82,8 +83,9 @@ impl Stage for Scripted {
         verdict
     }
 
-    fn on_response(&mut self, headers: &Headers, edits: &mut HeaderEdits) {
+    fn on_response(&mut self, headers: &Headers, edits: &mut HeaderEdits) -> Result<(), Rejection> {
         headers.all("x-internal").for_each(|_| edits.remove("x-internal"));
+        if self.0.borrow().keeps_answers { Err(Rejection::HostError) } else { Ok(()) }
     }
 
     fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, _now: UnixTime, observer: &mut dyn Observer) {

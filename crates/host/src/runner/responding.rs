@@ -3,7 +3,7 @@
 use portcullis_core::edits::HeaderEdits;
 
 use super::{Action, Runner};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::proxy::Proxy;
 
 impl<P: Proxy> Runner<'_, P> {
@@ -25,8 +25,9 @@ impl<P: Proxy> Runner<'_, P> {
     fn change_response(&self) -> Result<()> {
         let headers = self.proxy.response_headers()?;
         let mut edits = HeaderEdits::default();
-        let mut stages = self.root.stages.try_borrow_mut().map_err(|_| crate::Error::malformed("on_response_headers"))?;
-        stages.iter_mut().for_each(|stage| stage.on_response(&headers, &mut edits));
+        let malformed = || Error::malformed("get_header_map_pairs");
+        let mut stages = self.root.stages.try_borrow_mut().map_err(|_| malformed())?;
+        stages.iter_mut().try_for_each(|stage| stage.on_response(&headers, &mut edits)).map_err(|_| malformed())?;
         edits.iter().try_for_each(|edit| self.proxy.edit_response(edit))
     }
 }

@@ -223,3 +223,18 @@ fn a_header_that_is_there_is_replaced_and_never_added_to() {
     set_before.edits.set("x-sub", "of the entry");
     assert_eq!(written(set_before), [false; 4]);
 }
+
+#[test]
+fn an_answer_loses_what_no_client_is_to_see_or_is_not_sent() {
+    let mut stage = AuthHeader::new(policy(&json!({"stripResponse": ["x-internal-*"]})), false);
+    assert!(stage.needs().response_headers);
+    let mut changed = |headers: &[(&[u8], &[u8])]| {
+        let mut edits = HeaderEdits::default();
+        stage.on_response(&Headers::from_pairs(headers.iter().copied()), &mut edits).map(|()| edits.iter().cloned().collect())
+    };
+    let removed: Vec<Edit> = vec![Edit::Remove("x-internal-a".into()), Edit::Remove("x_internal_b".into())];
+    let headers: &[(&[u8], &[u8])] =
+        &[(b":status", b"200"), (b"X_Internal_B", b"1"), (b"x-public", b"2"), (b"x-internal-a", b"3")];
+    assert_eq!(changed(headers), Ok(removed));
+    assert_eq!(changed(&[(b":status", b"200"), (b"x-internal-\xff", b"1"), (b"x-internal-a", b"2")]), Err(Rejection::HostError));
+}

@@ -64,6 +64,7 @@ fn case_37_no_other_key_lets_in() {
         (&[("x-api-key", &upper)], "/x", "api_key_unknown"),
         (&[("x-api-key", &hash)], "/x", "api_key_unknown"),
         (&[("x-api-key", &token)], "/x", "api_key_unknown"),
+        (&[("x-api-key", "")], "/x", "token_missing"),
         (&[("x-api-key", "no")], "/maybe", "api_key_unknown"),
         (&[("authorization", &as_bearer)], "/x", "token_malformed"),
         (&[("x-api-key", KEY), ("x-api-key", KEY)], "/x", "credentials_multiple"),
@@ -117,6 +118,10 @@ fn refuses_keys_that_cannot_be_told_apart() {
         (
             key(json!({"sha256": "12", "subject": "a"})),
             "apiKeys[0].keys[0].sha256: is not a SHA-256; write 64 hexadecimal digits: `printf %s \"$KEY\" | sha256sum`",
+        ),
+        (
+            key(json!({"sha256": sha256(""), "subject": "a"})),
+            "apiKeys[0].keys[0]: is an empty key, which nobody can bring; was the variable set when it was hashed?",
         ),
         (
             json!([{"name": "p", "keys": [{"sha256": hash, "subject": "a"}, {"sha256": hash, "subject": "b"}]}]),

@@ -3,9 +3,13 @@
 use super::*;
 
 fn answered(plugin: &Plugin, wants_them: bool, failing: &[&'static str]) -> (Action, Vec<String>, u32) {
+    answered_by(plugin, wants_them, false, failing)
+}
+
+fn answered_by(plugin: &Plugin, wants_them: bool, keeps_answers: bool, failing: &[&'static str]) -> (Action, Vec<String>, u32) {
     let proxy = FakeProxy::default();
     let needs = Needs { response_headers: wants_them, ..Needs::default() };
-    let (dispatcher, _) = begin(&proxy, plugin, vec![Script { needs, ..script([]) }]);
+    let (dispatcher, _) = begin(&proxy, plugin, vec![Script { needs, keeps_answers, ..script([]) }]);
     assert_eq!(dispatcher.request_headers(STREAM), Action::Continue);
     let headers = [(":status", "200"), ("x-internal", "1"), ("x-kept", "2"), ("x-internal", "3")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
@@ -36,4 +40,6 @@ fn an_answer_that_cannot_be_changed_is_not_sent() {
             assert_eq!((action, reset), (Action::Pause, u32::from(more.is_none())), "{failing:?}");
         }
     }
+    let (action, _, reset) = answered_by(&DECIDES, true, true, &[]);
+    assert_eq!((action, reset), (Action::Pause, 1), "a stage cannot change it");
 }
