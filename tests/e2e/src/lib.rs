@@ -66,6 +66,17 @@ pub fn python() -> &'static str {
     found.unwrap_or_else(|| panic!("no python3 has jwcrypto and jwt: run `make tools` first"))
 }
 
+/// The token with another character in place of the one that stands `back` characters before the end: never the same token.
+///
+/// # Panics
+/// When the token has no such character.
+#[must_use]
+pub fn altered(token: &str, back: usize) -> String {
+    let at = token.len() - back;
+    let other = if token[at..].starts_with('A') { "B" } else { "A" };
+    format!("{}{other}{}", &token[..at], &token[at + 1..])
+}
+
 impl Stack {
     /// Start an upstream and Envoy with these listeners.
     ///

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use portcullis_e2e::Stack;
+use portcullis_e2e::{Stack, altered};
 use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Request, SigningKey};
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn case_38_no_answer_log_statistic_or_record_holds_a_credential_or_a_key() {
     let claims = || issuer.claims().with("email", json!("alice-7f3a@example.com"));
     let bound = claims().with("cnf", json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}));
     let valid = issuer.sign(&claims()).unwrap();
-    let tampered = format!("{}A{}", &valid[..valid.len() - 30], &valid[valid.len() - 29..]);
+    let tampered = altered(&valid, 30);
     let jwe = format!(
         "{}..AAAAAAAAAAAAAAAA.{}.AAAAAAAAAAAAAAAAAAAAAA",
         URL_SAFE_NO_PAD.encode(r#"{"alg":"dir","enc":"A256GCM"}"#),
