@@ -27,7 +27,10 @@ const ALLOWED: [(&str, &str); 6] = [
 /// The members of an audit event, in their order, with those of the objects in it.
 const EVENT: [(&str, &str); 29] = [
     ("schema", "The form of the event and its version."),
-    ("id", "What tells the event from others: the request's `x-request-id`."),
+    (
+        "id",
+        "What tells the event from all others: a random name for what one worker records under one configuration, and a number counted up.",
+    ),
     ("time", "When the request came: RFC 3339, in UTC, with milliseconds."),
     ("action", "The name of the first entry of `events` that matches the request."),
     ("object", "That entry's `object`, its path parameters filled in."),

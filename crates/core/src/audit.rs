@@ -12,12 +12,14 @@ mod event;
 mod object_template;
 mod policy;
 mod redaction;
+mod serial;
 mod timestamp;
 mod trace_id;
 
 pub use event::{Event, Included, Outcome, SCHEMA};
 pub use object_template::ObjectTemplate;
 pub use policy::Policy;
+pub use serial::{Serial, Serials};
 pub use timestamp::Timestamp;
 
 use std::rc::Rc;
@@ -34,14 +36,15 @@ pub const STATE_KEY: &str = "portcullis.audit";
 pub struct AuditLog {
     policy: Rc<Policy>,
     standalone: bool,
+    serials: Serials,
 }
 
 impl AuditLog {
     /// The stage under a policy. `standalone` says that no stage of the same module decides, so that principal and decision
-    /// come from another module.
+    /// come from another module; the serials are those of its events.
     #[must_use]
-    pub const fn new(policy: Rc<Policy>, standalone: bool) -> Self {
-        Self { policy, standalone }
+    pub const fn new(policy: Rc<Policy>, standalone: bool, serials: Serials) -> Self {
+        Self { policy, standalone, serials }
     }
 }
 
@@ -51,7 +54,7 @@ impl Stage for AuditLog {
     }
 
     fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, now: UnixTime, observer: &mut dyn Observer) {
-        let event = self.policy.event(exchange, ending, now);
+        let event = self.policy.event(exchange, ending, now, &mut self.serials);
         let Some(json) = event.and_then(|event| event.to_json().ok()) else {
             return;
         };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::audit::{self, AuditLog};
+use crate::audit::{self, AuditLog, Serials};
 use crate::auth_header::{self, AuthHeader, InternalToken};
 use crate::authn::{self, Authn, Destination, Inject};
 use crate::config::audit_log::AuditLogConfig;
@@ -74,7 +74,7 @@ impl Module {
         match self {
             Self::JwtAuth => loaded.authn(&JwtAuthConfig::parse(document)?, platform)?,
             Self::AuthHeader => loaded.auth_header(&AuthHeaderConfig::parse(document)?, platform)?,
-            Self::AuditLog => loaded.audit(&AuditLogConfig::parse(document)?, true)?,
+            Self::AuditLog => loaded.audit(&AuditLogConfig::parse(document)?, true, platform)?,
             Self::Metrics => loaded.metrics(&MetricsConfig::parse(document)?, true)?,
             Self::Bundle => loaded.bundle(&BundleConfig::parse(document)?, platform)?,
         }
@@ -114,7 +114,7 @@ impl Loaded {
             self.within("metrics", |part| part.metrics(metrics, false))?;
         }
         if let Some(audit_log) = &config.audit_log {
-            self.within("auditLog", |part| part.audit(audit_log, false))?;
+            self.within("auditLog", |part| part.audit(audit_log, false, platform))?;
         }
         let (authn, keyrings) = self.within("jwtAuth", |part| {
             let compiled = authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)?;
@@ -228,10 +228,11 @@ impl Loaded {
         Ok((policy, Some(token)))
     }
 
-    fn audit(&mut self, config: &AuditLogConfig, standalone: bool) -> Result<(), ConfigError> {
+    fn audit(&mut self, config: &AuditLogConfig, standalone: bool, platform: &Platform<'_>) -> Result<(), ConfigError> {
         let (policy, warnings) = audit::Policy::compile(config)?;
         self.warnings.extend(warnings);
-        self.stages.push(Box::new(AuditLog::new(Rc::new(policy), standalone)));
+        let seed = platform.seed.ok_or_else(|| ConfigError::new("", "cannot name its events: the proxy has no randomness"))?;
+        self.stages.push(Box::new(AuditLog::new(Rc::new(policy), standalone, Serials::new(&seed))));
         Ok(())
     }
 

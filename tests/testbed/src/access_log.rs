@@ -66,7 +66,7 @@ impl AccessLine {
     }
 }
 
-/// The audit event of this request in the text of a log, if it stands there.
-pub(crate) fn find_event(log: &str, request_id: &str) -> Option<Value> {
-    log.lines().filter(|line| line.contains(request_id)).find_map(|line| serde_json::from_str(line).ok())
+/// The audit events of this request in the text of a log.
+pub(crate) fn find_events(log: &str, request_id: &str) -> Vec<Value> {
+    log.lines().filter(|line| line.contains(request_id)).filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

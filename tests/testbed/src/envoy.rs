@@ -121,7 +121,13 @@ impl Envoy {
     #[track_caller]
     pub fn recorded(&self, listener: &str, request_id: &str) -> Option<Value> {
         let _ = self.access_line(listener, request_id);
-        access_log::find_event(&self.access_log(listener), request_id)
+        self.audit_events(listener, request_id).into_iter().next()
+    }
+
+    /// The audit events that stand in this listener's log by now for requests with this id.
+    #[must_use]
+    pub fn audit_events(&self, listener: &str, request_id: &str) -> Vec<Value> {
+        access_log::find_events(&self.access_log(listener), request_id)
     }
 
     /// The audit event of this request on this listener, once the request is logged.

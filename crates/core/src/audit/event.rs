@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::redaction::{redact, redact_bytes, redact_claim};
+use super::serial::Serial;
 use super::timestamp::Timestamp;
 use super::trace_id::trace_id;
 use crate::decision::{Decision, Effect};
@@ -66,7 +67,7 @@ pub struct Included {
 #[serde(rename_all = "camelCase")]
 pub struct Event<'a> {
     schema: &'static str,
-    id: Option<&'a str>,
+    id: Serial,
     time: Timestamp,
     action: Option<&'a str>,
     object: Option<String>,
@@ -110,14 +111,14 @@ impl<'a> Event<'a> {
         exchange: &'a Exchange,
         ending: &dyn Ending,
         now: UnixTime,
+        id: Serial,
         action: Option<&'a str>,
         object: Option<String>,
         included: &'a Included,
     ) -> Self {
-        let request_id = exchange.request.request_id();
         Self {
             schema: SCHEMA,
-            id: request_id,
+            id,
             time: Timestamp(exchange.started.unwrap_or(now)),
             action,
             object: object.map(|object| redact(&object).into_owned()),
@@ -128,7 +129,7 @@ impl<'a> Event<'a> {
             request: RequestRecord::new(&exchange.request, included),
             response: ResponseRecord { status: ending.status() },
             duration_ms: ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
-            request_id,
+            request_id: exchange.request.request_id(),
             trace_id: trace_id(exchange.request.headers()),
         }
     }

@@ -5,6 +5,7 @@
 
 use super::event::{Event, Included, Outcome};
 use super::object_template::ObjectTemplate;
+use super::serial::Serials;
 use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record, SinkType};
 use crate::config::{ConfigError, Warning};
 use crate::decision::Effect;
@@ -82,9 +83,15 @@ impl Policy {
         &self.sinks
     }
 
-    /// The event of an exchange that has ended; `None` when it is not to be recorded.
+    /// The event of an exchange that has ended, with the next serial; `None`, and none is taken, when it is not to be recorded.
     #[must_use]
-    pub fn event<'a>(&'a self, exchange: &'a Exchange, ending: &dyn Ending, now: UnixTime) -> Option<Event<'a>> {
+    pub fn event<'a>(
+        &'a self,
+        exchange: &'a Exchange,
+        ending: &dyn Ending,
+        now: UnixTime,
+        serials: &mut Serials,
+    ) -> Option<Event<'a>> {
         let named = self.named(exchange);
         let record = named.as_ref().map_or(self.default, |named| named.event.record);
         let recorded = match record {
@@ -95,7 +102,7 @@ impl Policy {
         recorded.then(|| {
             let object = named.as_ref().and_then(|named| named.event.object.as_ref()?.render(&named.parameters));
             let action = named.as_ref().map(|named| named.event.name.as_str());
-            Event::new(exchange, ending, now, action, object, &self.included)
+            Event::new(exchange, ending, now, serials.take(), action, object, &self.included)
         })
     }
 

@@ -45,9 +45,13 @@ fn compile(config: Value) -> Result<(Policy, Vec<Warning>), ConfigError> {
     Policy::compile(&serde_json::from_value::<AuditLogConfig>(config).unwrap())
 }
 
+fn stage(config: Value) -> AuditLog {
+    AuditLog::new(Rc::new(compile(config).unwrap().0), false, Serials::new(&[0; 32]))
+}
+
 fn written(config: Value, exchange: &Exchange, completion: &Completion) -> Written {
     let mut written = Written::default();
-    AuditLog::new(Rc::new(compile(config).unwrap().0), false).on_log(exchange, completion, NOW, &mut written);
+    stage(config).on_log(exchange, completion, NOW, &mut written);
     written
 }
 
@@ -121,7 +125,7 @@ fn records_a_named_event_in_one_line() {
         "include": {"requestHeaders": ["User-Agent", "x-absent"], "queryParams": ["page", "absent"], "claims": ["tenant", "absent"]}
     });
     let expected = concat!(
-        r#"{"schema":"portcullis.audit/1","id":"7f9e","time":"2024-02-29T12:34:56.789Z","action":"order.approve","#,
+        r#"{"schema":"portcullis.audit/1","id":"f56ece944e25fc4c-1","time":"2024-02-29T12:34:56.789Z","action":"order.approve","#,
         r#""object":"order/42","outcome":"allowed","#,
         r#""decision":{"rule":"approve-order","decision":"allow","reason":"token_valid","issuer":"uaa","shadow":false},"#,
         r#""strippedHeaders":null,"principal":{"issuer":"https://uaa.example.com","subject":"alice","roles":["ADMIN"],"claims":{"tenant":"acme"}},"#,
@@ -130,6 +134,24 @@ fn records_a_named_event_in_one_line() {
         r#""response":{"status":200},"durationMs":12,"requestId":"7f9e","traceId":"4bf92f3577b34da6a3ce929d0e0e4736"}"#,
     );
     assert_eq!(line(config, &exchange, &answered(200)).unwrap(), expected);
+}
+
+#[test]
+fn only_recorded_requests_have_serials_and_these_have_no_holes() {
+    let mut stage = stage(json!({}));
+    let mut written = Written::default();
+    for rejection in [Some(Rejection::TokenMissing), None, Some(Rejection::TokenMissing)] {
+        let exchange = exchange("GET", "/", &[("x-request-id", "7f9e")]);
+        let exchange = match rejection {
+            Some(rejection) => refused(exchange, rejection),
+            None => allowed(exchange, json!({})),
+        };
+        stage.on_log(&exchange, &answered(401), NOW, &mut written);
+    }
+    let events = written.states.iter().map(|(_, line)| serde_json::from_str::<Value>(line).unwrap());
+    let ids: Vec<_> = events.map(|event| (event["id"].clone(), event["requestId"].clone())).collect();
+    let of_client = json!("7f9e");
+    assert_eq!(ids, [(json!("f56ece944e25fc4c-1"), of_client.clone()), (json!("f56ece944e25fc4c-2"), of_client)]);
 }
 
 #[test]
@@ -144,7 +166,7 @@ fn records_the_headers_that_a_client_forged() {
 fn records_refused_request_that_no_event_names() {
     let exchange = refused(exchange("GET", "/private", &[]), Rejection::TokenMissing);
     let expected = concat!(
-        r#"{"schema":"portcullis.audit/1","id":null,"time":"2024-02-29T12:34:56.789Z","action":null,"object":null,"#,
+        r#"{"schema":"portcullis.audit/1","id":"f56ece944e25fc4c-1","time":"2024-02-29T12:34:56.789Z","action":null,"object":null,"#,
         r#""outcome":"denied","decision":{"rule":"default","decision":"deny","reason":"token_missing","shadow":false},"#,
         r#""strippedHeaders":null,"principal":null,"request":{"method":"GET","host":"api.example.com","path":"/private","headers":{},"query":{}},"#,
         r#""response":{"status":401},"durationMs":12,"requestId":null,"traceId":null}"#,
@@ -316,7 +338,7 @@ fn needs_what_its_events_match() {
         ),
     ];
     for (config, standalone, expected) in cases {
-        let stage = AuditLog::new(Rc::new(compile(config.clone()).unwrap().0), standalone);
+        let stage = AuditLog::new(Rc::new(compile(config.clone()).unwrap().0), standalone, Serials::new(&[0; 32]));
         assert_eq!(stage.needs(), expected, "{config}");
     }
 }
@@ -390,7 +412,7 @@ fn how_it_ended_is_asked_for_only_when_it_is_recorded() {
     allowed.decision = Some(Decision::allow("orders".into(), TOKEN_VALID, None));
     for config in [json!({}), json!({"default": {"record": "never"}})] {
         let mut written = Written::default();
-        AuditLog::new(Rc::new(compile(config.clone()).unwrap().0), false).on_log(&allowed, &Unasked, NOW, &mut written);
+        stage(config.clone()).on_log(&allowed, &Unasked, NOW, &mut written);
         assert!(written.states.is_empty(), "{config}");
     }
 }
