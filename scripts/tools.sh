@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Makes sure that what is named is there, and installs what is not: into .tools/, with rustup, or as Debian packages.
 #
-#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [lint] [compose] [bench] [mutants]
+#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [stores] [lint] [compose] [bench] [mutants]
 #                                         nothing named: all but compose, bench and mutants
 #
 #   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
 #   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
 #   jose    openssl, and python3 with cryptography, jwcrypto and jwt, whose tokens and values the tests in a real proxy send
 #   idp     glewlwyd and sqlite3: an authorization server, for the tests in a real proxy
+#   stores  PostgreSQL, rsyslog, an OpenTelemetry collector and, where Debian has it, ClickHouse: where audit events are kept
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
 #   mutants cargo-mutants; only when it is named
@@ -19,7 +20,7 @@ source "$(dirname "$0")/lib.sh"
 has cargo || die "cargo is missing: install Rust with rustup (https://rustup.rs)"
 has cc || apt_install "linking the build scripts of crates" gcc libc6-dev
 
-(($#)) || set -- wasm envoy node demo jose idp lint
+(($#)) || set -- wasm envoy node demo jose idp stores lint
 for tool in "$@"; do
     case $tool in
     wasm)
@@ -46,6 +47,15 @@ for tool in "$@"; do
     idp)
         # The third keeps the package from setting up a database of its own.
         { has glewlwyd && has sqlite3; } || apt_install "an authorization server to test with" glewlwyd sqlite3 dbconfig-no-thanks
+        ;;
+    stores)
+        apt_install "stores of audit events to test with" postgresql rsyslog rsyslog-pgsql
+        if [[ -n $(apt-cache policy clickhouse-server 2>/dev/null) ]]; then
+            apt_install "a store of audit events to test with" clickhouse-server
+        else
+            say "there is no package of ClickHouse here: its tests are skipped"
+        fi
+        "$ROOT/scripts/rotel.sh" >/dev/null || say "there is no rotel for this machine: the tests with a collector are skipped"
         ;;
     compose) apt_install "running docker-compose.yml" podman podman-compose runc netavark aardvark-dns iptables debootstrap ;;
     bench) apt_install "measuring" wrk python3 python3-cryptography python3-matplotlib ;;

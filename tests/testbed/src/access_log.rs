@@ -36,9 +36,19 @@ pub(crate) fn file(folder: &Path, listener: &str) -> PathBuf {
     folder.join(format!("{listener}.access.log"))
 }
 
+/// The file with nothing but audit events, as the shipped configurations write it.
+pub(crate) fn audit_file(folder: &Path, listener: &str) -> PathBuf {
+    folder.join(format!("{listener}.audit.ndjson"))
+}
+
 pub(crate) fn to_json(folder: &Path, listener: &str) -> Value {
     let file = file(folder, listener);
-    json!([file_log(&file, AUDIT), file_log(&file, &format!("{}\n", FIELDS.join(SEPARATOR)))])
+    let mut events = file_log(&audit_file(folder, listener), AUDIT);
+    events["filter"] = json!({"extension_filter": {"name": "cel", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        "expression": "'wasm.portcullis.audit' in filter_state",
+    }}});
+    json!([file_log(&file, AUDIT), file_log(&file, &format!("{}\n", FIELDS.join(SEPARATOR))), events])
 }
 
 fn file_log(path: &Path, format: &str) -> Value {

@@ -141,7 +141,7 @@ impl AuthorizationServer {
 }
 
 /// A port that nobody listens on. Somebody else may take it before the server does, and then the server ends.
-fn free_port() -> Result<SocketAddr> {
+pub(crate) fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

@@ -162,6 +162,12 @@ impl Envoy {
         self.listeners.keys().fold(self.log(), |logs, listener| logs + &self.access_log(listener))
     }
 
+    /// The file into which a listener's audit events are written, and nothing else.
+    #[must_use]
+    pub fn audit_file(&self, listener: &str) -> PathBuf {
+        access_log::audit_file(self.process.folder(), listener)
+    }
+
     fn access_log(&self, listener: &str) -> String {
         read_lossy(&access_log::file(self.process.folder(), listener))
     }
