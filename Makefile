@@ -7,8 +7,8 @@ SHELL := /bin/bash
 	test-compose test-fuzz fuzz lint fmt \
 	demo demo-up demo-down bench mutants clean
 
-crates := -p portcullis-config -p portcullis-signatures -p portcullis-encryption -p portcullis-minting -p portcullis-request \
-	-p portcullis-sender -p portcullis-core -p portcullis-host -p portcullis-cli
+crates := -p portcullis-config -p portcullis-signatures -p portcullis-encryption -p portcullis-minting -p portcullis-chain \
+	-p portcullis-request -p portcullis-sender -p portcullis-core -p portcullis-host -p portcullis-cli
 filters := -p jwt-auth -p auth-header -p audit-log -p metrics -p portcullis-filter
 nextest := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
@@ -92,7 +92,7 @@ bench: build ## CPU and memory beside Envoy's jwt_authn, into .run/bench/; BENCH
 mutants: ## hours: change the deciding code piece by piece, a test must notice; MUTANTS="-f crates/core/src/rules.rs" for less
 	@scripts/tools.sh mutants
 	@mkdir -p .run
-	cargo mutants -p portcullis-signatures -p portcullis-encryption -p portcullis-minting -p portcullis-request -p portcullis-sender -p portcullis-core -o .run $(MUTANTS)
+	cargo mutants -p portcullis-signatures -p portcullis-encryption -p portcullis-minting -p portcullis-chain -p portcullis-request -p portcullis-sender -p portcullis-core -o .run $(MUTANTS)
 
 clean: demo-down ## remove what was built; .tools/ stays
 	cargo clean

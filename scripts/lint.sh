@@ -42,10 +42,12 @@ for target in "$native" $wasm; do
     layer "$target" portcullis-request "${pure[@]}"
     layer "$target" portcullis-encryption
     layer "$target" portcullis-minting portcullis-signatures
+    layer "$target" portcullis-chain portcullis-minting portcullis-signatures
     layer "$target" portcullis-sender portcullis-request "${pure[@]}"
-    layer "$target" portcullis-core portcullis-request portcullis-sender portcullis-encryption portcullis-minting "${pure[@]}"
+    layer "$target" portcullis-core portcullis-request portcullis-sender portcullis-encryption portcullis-minting portcullis-chain \
+        "${pure[@]}"
 done
-pure+=(portcullis-request portcullis-sender portcullis-encryption portcullis-minting)
+pure+=(portcullis-request portcullis-sender portcullis-encryption portcullis-minting portcullis-chain)
 layer $wasm portcullis-host portcullis-core "${pure[@]}"
 layer "$native" portcullis-cli portcullis-core "${pure[@]}"
 for filter in jwt-auth auth-header audit-log metrics portcullis-filter; do

@@ -3,6 +3,7 @@
 //!
 //! Exit codes: 0 it is right, 1 it is not, 2 the command line is wrong or a file cannot be read.
 
+mod audit;
 mod check;
 mod configuration;
 mod credential;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
+use crate::audit::AuditCommand;
 use crate::document::Source;
 use crate::encrypt_claim::EncryptClaimArguments;
 use crate::explain::ExplainArguments;
@@ -62,6 +64,9 @@ enum Command {
     Token(Box<TokenArguments>),
     Explain(Box<ExplainArguments>),
     EncryptClaim(Box<EncryptClaimArguments>),
+    /// Verifies audit logs, and searches in them.
+    #[command(subcommand)]
+    Audit(Box<AuditCommand>),
     Schema(SchemaArguments),
     Import(ImportArguments),
     /// Prints the tables of reason codes, metrics and audit event fields as Markdown.
@@ -111,6 +116,7 @@ fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments).map(exit_code),
         Command::Explain(arguments) => explain::run(&arguments).map(exit_code),
         Command::EncryptClaim(arguments) => encrypt_claim::run(&arguments).and_then(|claim| print(&claim)),
+        Command::Audit(command) => audit::run(&command).map(exit_code),
         Command::Schema(arguments) => print(&schema_text(&arguments)),
         Command::Import(arguments) => import::run(&arguments),
         Command::Reference => print(&reference::text()),

@@ -44,6 +44,7 @@ pub mod upstream;
 
 pub use portcullis_config as config;
 pub use portcullis_encryption as encryption;
+pub use portcullis_minting as minting;
 pub use portcullis_request::{
     bytes, claim_set, edits, extractor, headers, jose, path, principal, rejection, request, time, token_cache,
 };

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_signatures::{Algorithm, Curve, EdwardsKey, EllipticKey};
+use portcullis_signatures::{Algorithm, Curve, EdwardsKey, EllipticKey, Material, Signatures, VerificationKey};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -92,6 +92,34 @@ impl PublicKey {
             Numbers::P256 { .. } => Algorithm::Es256,
             Numbers::Ed25519 { .. } => Algorithm::EdDsa,
         }
+    }
+
+    /// The claims of a token in compact form that the private part of this key signed as `kind`.
+    #[must_use]
+    pub fn verified(&self, kind: &str, token: &str) -> Option<Vec<u8>> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let header: Map<String, Value> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        let says = |member: &str| header.get(member).and_then(Value::as_str);
+        let algorithm = self.algorithm();
+        if says("alg") != Some(algorithm.as_str()) || says("typ") != Some(kind) || header.contains_key("crit") {
+            return None;
+        }
+        let material = self.material()?;
+        let key = VerificationKey { id: None, algorithms: material.algorithms(), material };
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        let has_signed = key.has_signed(algorithm, signed.as_bytes(), &signature, &Signatures::in_module());
+        has_signed.then(|| URL_SAFE_NO_PAD.decode(claims).ok())?
+    }
+
+    fn material(&self) -> Option<Material> {
+        let number = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
+        Some(match &self.numbers {
+            Numbers::P256 { x, y } => {
+                Material::Elliptic(Curve::P256, EllipticKey::new(Curve::P256, &number(x)?, &number(y)?).ok()?)
+            }
+            Numbers::Ed25519 { x } => Material::Edwards(EdwardsKey::new(&number(x)?).ok()?),
+        })
     }
 
     /// The key as a JWK. All values are base64url or names of ours, so nothing in it needs an escape.
