@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &str); 6] = [
 ];
 
 /// The members of an audit event, in their order, with those of the objects in it.
-const EVENT: [(&str, &str); 29] = [
+const EVENT: [(&str, &str); 41] = [
     ("schema", "The form of the event and its version."),
     (
         "id",
@@ -34,7 +34,10 @@ const EVENT: [(&str, &str); 29] = [
     ("time", "When the request came: RFC 3339, in UTC, with milliseconds."),
     ("action", "The name of the first entry of `events` that matches the request."),
     ("object", "That entry's `object`, its path parameters filled in."),
-    ("outcome", "`allowed`, `denied`, `error` (the gateway could not decide) or `aborted` (the client went away)."),
+    (
+        "outcome",
+        "`allowed`, `denied`, `error` (the gateway could not decide, or the upstream gave no whole answer) or `aborted` (the client went away).",
+    ),
     ("decision", "What jwt-auth decided; null when no such module saw the request."),
     ("decision.rule", "The name of the rule that decided; `default` when none matched."),
     ("decision.decision", "`allow`, `deny` or `error`."),
@@ -49,18 +52,36 @@ const EVENT: [(&str, &str); 29] = [
     ("principal.issuer", "The token's `iss`."),
     ("principal.subject", "The caller's subject."),
     ("principal.roles", "The caller's roles."),
+    ("principal.method", "How the caller was authenticated: `jwt` or `api_key`."),
+    (
+        "principal.tokenId",
+        "What tells the token from others: 16 bytes of the SHA-256 of its `jti`, in base64url; null when it has none.",
+    ),
     ("principal.claims", "The claims that `include.claims` lists."),
     ("request", "The request."),
     ("request.method", "Its method."),
     ("request.host", "Its host, in lower case and without port."),
     ("request.path", "Its path, normalized, without the query."),
+    (
+        "request.pathTemplate",
+        "The pattern of the path, from the `match` of the event, else of the rule: `/orders/{orderId}/approve`.",
+    ),
+    ("request.protocol", "Its protocol: `HTTP/1.1`, `HTTP/2`."),
     ("request.headers", "The headers that `include.requestHeaders` lists."),
     ("request.query", "The query parameters that `include.queryParams` lists."),
-    ("response", "The answer."),
-    ("response.status", "The status of the answer; null when there was none."),
-    ("durationMs", "The time from the request's headers to the end of the exchange, in milliseconds."),
+    ("request.bytes", "The bytes of its body."),
     ("requestId", "The request's `x-request-id`."),
     ("traceId", "The trace of the request, from `traceparent` or the B3 headers."),
+    ("response", "The answer."),
+    ("response.status", "The status of the answer; null when there was none."),
+    ("response.bytes", "The bytes of its body."),
+    ("response.grpcStatus", "The status of gRPC; null when the request is none of gRPC."),
+    ("response.flags", "What the proxy says went wrong, in the words of Envoy's access log, joined by commas: `UF`, `UT`, `DC`."),
+    ("response.details", "Who made the answer, in Envoy's words: `via_upstream`, `direct_response`."),
+    ("durationMs", "The time from the request's headers to the end of the exchange, in milliseconds."),
+    ("client", "From where the request came."),
+    ("client.address", "The address, without the port."),
+    ("client.peer", "The first URI in the client's certificate: its SPIFFE ID in a mesh."),
 ];
 
 /// The text of `docs/reference.md`.

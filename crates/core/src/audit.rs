@@ -10,14 +10,16 @@
 
 mod event;
 mod object_template;
+mod outcome;
 mod policy;
 mod redaction;
 mod serial;
 mod timestamp;
 mod trace_id;
 
-pub use event::{Event, Included, Outcome, SCHEMA};
+pub use event::{Event, Included, Named, SCHEMA};
 pub use object_template::ObjectTemplate;
+pub use outcome::Outcome;
 pub use policy::Policy;
 pub use serial::{Serial, Serials};
 pub use timestamp::Timestamp;

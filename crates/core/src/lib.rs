@@ -8,7 +8,7 @@
 //! | what it is about | modules |
 //! |---|---|
 //! | what came | [`headers`], [`request`], [`path`] |
-//! | the seam between deciding and acting | [`stage`], [`edits`], [`time`] |
+//! | the seam between deciding and acting | [`stage`], [`edits`], [`ending`], [`response_flags`], [`time`] |
 //! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`], [`stripped`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
 //! | text with values in it | [`template`] |
@@ -25,6 +25,7 @@ pub mod audit;
 pub mod auth_header;
 pub mod authn;
 pub mod decision;
+pub mod ending;
 pub mod jwe;
 pub mod keyring;
 pub mod matcher;
@@ -36,6 +37,7 @@ pub mod published_keys;
 pub mod recent;
 pub mod replays;
 pub mod requirement;
+pub mod response_flags;
 pub mod rules;
 pub mod stage;
 pub mod stripped;

@@ -172,6 +172,13 @@ impl Matcher {
         }
     }
 
+    /// The first template that matches the path of a request, as the operator wrote it; `None` where the path has several meanings.
+    #[must_use]
+    pub fn path_template(&self, request: &Request) -> Option<&str> {
+        let path = request.path_text().filter(|_| !request.is_path_ambiguous())?;
+        self.paths.as_ref()?.iter().find(|template| template.matches(path, true).is_some()).map(PathTemplate::text)
+    }
+
     /// The names of the parameters that every template has.
     #[must_use]
     pub fn parameters(&self) -> Vec<&str> {

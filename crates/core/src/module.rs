@@ -74,7 +74,7 @@ impl Module {
         match self {
             Self::JwtAuth => loaded.authn(&JwtAuthConfig::parse(document)?, platform)?,
             Self::AuthHeader => loaded.auth_header(&AuthHeaderConfig::parse(document)?, platform)?,
-            Self::AuditLog => loaded.audit(&AuditLogConfig::parse(document)?, true, platform)?,
+            Self::AuditLog => loaded.audit(&AuditLogConfig::parse(document)?, None, platform)?,
             Self::Metrics => loaded.metrics(&MetricsConfig::parse(document)?, true)?,
             Self::Bundle => loaded.bundle(&BundleConfig::parse(document)?, platform)?,
         }
@@ -110,17 +110,17 @@ impl Module {
 impl Loaded {
     /// The observers come first: a filter behind the one that answers never sees the request.
     fn bundle(&mut self, config: &BundleConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
-        if let Some(metrics) = &config.metrics {
-            self.within("metrics", |part| part.metrics(metrics, false))?;
-        }
-        if let Some(audit_log) = &config.audit_log {
-            self.within("auditLog", |part| part.audit(audit_log, false, platform))?;
-        }
         let (authn, keyrings) = self.within("jwtAuth", |part| {
             let compiled = authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)?;
             part.destinations.extend(authn::destinations(&config.jwt_auth));
             Ok(compiled)
         })?;
+        if let Some(metrics) = &config.metrics {
+            self.within("metrics", |part| part.metrics(metrics, false))?;
+        }
+        if let Some(audit_log) = &config.audit_log {
+            self.within("auditLog", |part| part.audit(audit_log, Some(&authn), platform))?;
+        }
         self.publication = authn.publication();
         let auth_header = config.auth_header.as_ref();
         let auth_header =
@@ -228,11 +228,18 @@ impl Loaded {
         Ok((policy, Some(token)))
     }
 
-    fn audit(&mut self, config: &AuditLogConfig, standalone: bool, platform: &Platform<'_>) -> Result<(), ConfigError> {
+    /// Beside a policy that decides, its rules are known; else principal and decision come from another module.
+    fn audit(
+        &mut self,
+        config: &AuditLogConfig,
+        beside: Option<&authn::Policy>,
+        platform: &Platform<'_>,
+    ) -> Result<(), ConfigError> {
         let (policy, warnings) = audit::Policy::compile(config)?;
         self.warnings.extend(warnings);
+        let policy = policy.with_rules(beside.into_iter().flat_map(authn::Policy::matchers));
         let seed = platform.seed.ok_or_else(|| ConfigError::new("", "cannot name its events: the proxy has no randomness"))?;
-        self.stages.push(Box::new(AuditLog::new(Rc::new(policy), standalone, Serials::new(&seed))));
+        self.stages.push(Box::new(AuditLog::new(Rc::new(policy), beside.is_none(), Serials::new(&seed))));
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::answer::{LocalReply, Refusal};
 use crate::decision::{DEFAULT_RULE, Decision};
 use crate::edits::HeaderEdits;
+pub use crate::ending::{Completion, Ending, Facts};
 use crate::headers::Headers;
 use crate::principal::Identity;
 use crate::rejection::Rejection;
@@ -118,33 +119,6 @@ impl Exchange {
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.decision.as_ref().is_some_and(Decision::lets_pass)
-    }
-}
-
-/// How an exchange ended. What no stage asks for is not read from the proxy.
-pub trait Ending {
-    /// The status of the response; absent when none was sent (the client went away).
-    fn status(&self) -> Option<u16>;
-    /// The time from the request's headers to the end of the exchange.
-    fn duration(&self) -> Option<Duration>;
-}
-
-/// An ending of which all is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Completion {
-    /// The status of the response; absent when none was sent (the client went away).
-    pub status: Option<u16>,
-    /// The time from the request's headers to the end of the exchange.
-    pub duration: Option<Duration>,
-}
-
-impl Ending for Completion {
-    fn status(&self) -> Option<u16> {
-        self.status
-    }
-
-    fn duration(&self) -> Option<Duration> {
-        self.duration
     }
 }
 

@@ -250,7 +250,7 @@ fn records_and_counts_a_request_of_the_bundle() {
     let mut exchange = exchange("POST", "/orders/7/approve", vectors["tokens"]["RS256"].as_str());
     decide(&mut stages, &mut exchange, NOW);
     let mut written = Written::default();
-    let completion = Completion { status: Some(200), duration: Some(Duration::from_millis(12)) };
+    let completion = Completion { status: Some(200), duration: Some(Duration::from_millis(12)), ..Completion::default() };
     for stage in &mut stages {
         stage.on_log(&exchange, &completion, NOW, &mut written);
     }
@@ -261,9 +261,12 @@ fn records_and_counts_a_request_of_the_bundle() {
         concat!(
             r#"{"schema":"portcullis.audit/1","id":"f56ece944e25fc4c-1","time":"2027-01-15T08:00:00.000Z","action":"order.approve","object":"7","#,
             r#""outcome":"allowed","decision":{"rule":"approve","decision":"allow","reason":"token_valid","issuer":"shop","shadow":false},"#,
-            r#""strippedHeaders":null,"principal":{"issuer":"https://issuer.example.com","subject":"alice","roles":["RESTAURANT"],"claims":{}},"#,
-            r#""request":{"method":"POST","host":"api.example.com","path":"/orders/7/approve","headers":{},"query":{}},"#,
-            r#""response":{"status":200},"durationMs":12,"requestId":"r-1","traceId":null}"#,
+            r#""strippedHeaders":null,"principal":{"issuer":"https://issuer.example.com","subject":"alice","roles":["RESTAURANT"],"#,
+            r#""method":"jwt","tokenId":null,"claims":{}},"#,
+            r#""request":{"method":"POST","host":"api.example.com","path":"/orders/7/approve","pathTemplate":"/orders/{id}/approve","#,
+            r#""protocol":null,"headers":{},"query":{},"bytes":null},"requestId":"r-1","traceId":null,"#,
+            r#""response":{"status":200,"bytes":null,"grpcStatus":null,"flags":null,"details":null},"durationMs":12,"#,
+            r#""client":{"address":null,"peer":null}}"#,
         )
     );
     assert_eq!(

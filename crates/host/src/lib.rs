@@ -35,6 +35,7 @@
 #![deny(unsafe_code)]
 
 mod abi;
+mod attributes;
 pub mod buffers;
 pub mod dispatcher;
 mod ending;

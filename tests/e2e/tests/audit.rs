@@ -119,17 +119,20 @@ fn event_says_who_did_what_on_which_object_and_how_it_ended() {
         "decision": {"rule": "approve", "decision": "allow", "reason": "token_valid", "issuer": "uaa", "shadow": false},
         "strippedHeaders": null,
         "principal": {
-            "issuer": "https://uaa.example.com", "subject": "alice", "roles": ["ADMIN"],
+            "issuer": "https://uaa.example.com", "subject": "alice", "roles": ["ADMIN"], "method": "jwt",
+            "tokenId": "PwiqzhIu4jaEMsHKI6BJvA",
             "claims": {"tenant": "acme", "realm.name": "eu"},
         },
         "request": {
             "method": "POST", "host": "api.example.com", "path": "/orders/42/approve",
-            "headers": {"user-agent": "curl/8.0"}, "query": {"page": "2"},
+            "pathTemplate": "/orders/{orderId}/approve", "protocol": "HTTP/1.1",
+            "headers": {"user-agent": "curl/8.0"}, "query": {"page": "2"}, "bytes": 0,
         },
-        "response": {"status": 200},
-        "durationMs": null,
         "requestId": response.id,
         "traceId": trace,
+        "response": {"status": 200, "bytes": response.body.len(), "grpcStatus": null, "flags": null, "details": "via_upstream"},
+        "durationMs": null,
+        "client": {"address": "127.0.0.1", "peer": null},
     });
     assert_eq!(event, expected);
 }

@@ -22,6 +22,18 @@ impl Certificate {
     /// # Errors
     /// When openssl is missing or fails.
     pub fn generate(name: &str) -> Result<Self> {
+        Self::generate_with(name, &[])
+    }
+
+    /// A new one that also bears this URI, as those of a mesh do.
+    ///
+    /// # Errors
+    /// When openssl is missing or fails.
+    pub fn generate_for(name: &str, uri: &str) -> Result<Self> {
+        Self::generate_with(name, &["-addext", &format!("subjectAltName=URI:{uri}")])
+    }
+
+    fn generate_with(name: &str, more: &[&str]) -> Result<Self> {
         let certificate = Self { scratch: Scratch::new()? };
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj"])
@@ -30,6 +42,7 @@ impl Certificate {
             .arg(certificate.key_file())
             .arg("-out")
             .arg(certificate.file())
+            .args(more)
             .output()
             .context("openssl cannot be started: run `make tools` first")?;
         ensure!(made.status.success(), "openssl made no certificate: {}", String::from_utf8_lossy(&made.stderr));

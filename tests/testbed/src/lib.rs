@@ -38,6 +38,7 @@ mod rsyslog;
 mod scratch;
 mod server;
 mod signing_key;
+mod troubled_upstream;
 mod upstream;
 
 pub use access_log::AccessLine;
@@ -63,4 +64,5 @@ pub use postgres::{DATABASE, Postgres};
 pub use rsyslog::Rsyslog;
 pub use scratch::Scratch;
 pub use signing_key::{Algorithm, SigningKey};
+pub use troubled_upstream::TroubledUpstream;
 pub use upstream::{Seen, Upstream};

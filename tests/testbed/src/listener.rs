@@ -18,6 +18,7 @@ pub struct Route {
     metadata: Value,
     cluster: String,
     redirects: bool,
+    more: Value,
 }
 
 impl Route {
@@ -35,7 +36,14 @@ impl Route {
     }
 
     fn matching(name: &str, matcher: Value) -> Self {
-        Self { name: name.to_owned(), matcher, metadata: json!({}), cluster: UPSTREAM.to_owned(), redirects: false }
+        Self {
+            name: name.to_owned(),
+            matcher,
+            metadata: json!({}),
+            cluster: UPSTREAM.to_owned(),
+            redirects: false,
+            more: json!({}),
+        }
     }
 
     /// The same to another cluster.
@@ -59,12 +67,29 @@ impl Route {
         self
     }
 
+    /// The same with more of what Envoy's configuration knows: the members of `route`, or another action in place of it.
+    #[must_use]
+    pub fn with(mut self, more: Value) -> Self {
+        self.more = more;
+        self
+    }
+
     fn to_json(&self) -> Value {
         let mut route = json!({"cluster": self.cluster, "timeout": "15s"});
         if self.redirects {
             route["internal_redirect_policy"] = json!({"max_internal_redirects": 2});
         }
-        json!({"name": self.name, "match": self.matcher, "metadata": self.metadata, "route": route})
+        let mut json = json!({"name": self.name, "match": self.matcher, "metadata": self.metadata});
+        let action = self.more.get("redirect").or_else(|| self.more.get("direct_response"));
+        match (action, route.as_object_mut(), json.as_object_mut()) {
+            (None, Some(route), Some(json)) => {
+                route.extend(self.more.as_object().cloned().unwrap_or_default());
+                json.insert("route".to_owned(), route.clone().into());
+            }
+            (_, _, Some(json)) => json.extend(self.more.as_object().cloned().unwrap_or_default()),
+            _ => {}
+        }
+        json
     }
 }
 

@@ -5,51 +5,26 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
+use super::outcome::{Outcome, is_grpc};
 use super::redaction::{redact, redact_bytes, redact_claim};
 use super::serial::Serial;
 use super::timestamp::Timestamp;
 use super::trace_id::trace_id;
-use crate::decision::{Decision, Effect};
-use crate::principal::Principal;
+use crate::decision::Decision;
+use crate::principal::{Method, Principal};
 use crate::request::Request;
-use crate::stage::{Ending, Exchange};
+use crate::stage::{Ending, Exchange, Facts};
 use crate::stripped::Stripped;
 use crate::time::UnixTime;
 
 /// The name and version of the event's form.
 pub const SCHEMA: &str = "portcullis.audit/1";
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// It was let through, and answered.
-    Allowed,
-    /// It was refused because of what it is.
-    Denied,
-    /// It was refused because the gateway could not decide.
-    Error,
-    /// There was no answer: the client went away.
-    Aborted,
-}
-
-impl Outcome {
-    /// How an exchange ended. Where nothing was decided, a status of 401 or 403 tells that somebody refused.
-    #[must_use]
-    pub fn of(exchange: &Exchange, ending: &dyn Ending) -> Self {
-        let enforced =
-            exchange.decision.as_ref().map(|decision| if decision.lets_pass() { Effect::Allow } else { decision.effect });
-        match (ending.status(), enforced) {
-            (None, _) => Self::Aborted,
-            (Some(_), Some(Effect::Deny)) | (Some(401 | 403), None) => Self::Denied,
-            (Some(_), Some(Effect::Error)) => Self::Error,
-            (Some(_), Some(Effect::Allow) | None) => Self::Allowed,
-        }
-    }
-}
 
 /// The names of what may stand in an event beside what always does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,6 +35,17 @@ pub struct Included {
     pub query_params: Vec<String>,
     /// Paths of claims.
     pub claims: Vec<String>,
+}
+
+/// What the operator calls a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The name of the event.
+    pub action: Option<&'a str>,
+    /// What was acted on.
+    pub object: Option<String>,
+    /// The pattern of the path.
+    pub path_template: Option<&'a str>,
 }
 
 /// An audit event.
@@ -76,61 +62,85 @@ pub struct Event<'a> {
     stripped_headers: Option<Vec<String>>,
     principal: Option<Caller<'a>>,
     request: RequestRecord<'a>,
-    response: ResponseRecord,
-    duration_ms: Option<u64>,
     request_id: Option<&'a str>,
     trace_id: Option<&'a str>,
+    response: ResponseRecord,
+    duration_ms: Option<u64>,
+    client: ClientRecord,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Caller<'a> {
     issuer: String,
     subject: Option<String>,
     roles: Vec<String>,
+    method: Method,
+    token_id: Option<String>,
     claims: BTreeMap<&'a str, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct RequestRecord<'a> {
     method: Option<String>,
     host: Option<String>,
     path: Option<String>,
+    path_template: Option<&'a str>,
+    protocol: Option<String>,
     headers: BTreeMap<&'a str, String>,
     query: BTreeMap<&'a str, String>,
+    bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ResponseRecord {
     status: Option<u16>,
+    bytes: Option<u64>,
+    grpc_status: Option<u64>,
+    flags: Option<String>,
+    details: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct ClientRecord {
+    address: Option<String>,
+    peer: Option<String>,
 }
 
 impl<'a> Event<'a> {
-    /// The event of an exchange that has ended. `action` and `object` come from the named event that it matches, if any.
+    /// The event of an exchange that has ended.
     #[must_use]
     pub fn new(
         exchange: &'a Exchange,
         ending: &dyn Ending,
         now: UnixTime,
         id: Serial,
-        action: Option<&'a str>,
-        object: Option<String>,
+        named: Named<'a>,
         included: &'a Included,
     ) -> Self {
+        let facts = ending.facts();
+        let request = &exchange.request;
         Self {
             schema: SCHEMA,
             id,
             time: Timestamp(exchange.started.unwrap_or(now)),
-            action,
-            object: object.map(|object| redact(&object).into_owned()),
+            action: named.action,
+            object: named.object.map(|object| redact(&object).into_owned()),
             outcome: Outcome::of(exchange, ending),
             decision: exchange.decision.as_ref(),
             stripped_headers: stripped(&exchange.stripped),
             principal: exchange.identity.as_ref().and_then(|identity| Some(Caller::new(identity.principal()?, &included.claims))),
-            request: RequestRecord::new(&exchange.request, included),
-            response: ResponseRecord { status: ending.status() },
+            request: RequestRecord::new(request, facts, named.path_template, included),
+            request_id: request.request_id(),
+            trace_id: trace_id(request.headers()),
+            response: ResponseRecord::new(ending, is_grpc(request.headers())),
             duration_ms: ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
-            request_id: exchange.request.request_id(),
-            trace_id: trace_id(exchange.request.headers()),
+            client: ClientRecord {
+                address: facts.client.as_deref().map(|address| text(without_port(address))),
+                peer: facts.peer.as_deref().map(text),
+            },
         }
     }
 
@@ -149,22 +159,32 @@ fn stripped(headers: &Stripped) -> Option<Vec<String>> {
     (!names.is_empty()).then_some(names)
 }
 
+fn text(value: &str) -> String {
+    redact(value).into_owned()
+}
+
 impl<'a> Caller<'a> {
     fn new(principal: &Principal, claims: &'a [String]) -> Self {
-        let text = |value: &str| redact(value).into_owned();
         let claim = |path: &'a String| Some((path.as_str(), redact_claim(principal.claim(path)?)));
         Self {
             issuer: text(&principal.issuer),
             subject: principal.subject.as_deref().map(text),
             roles: principal.roles.iter().map(|role| text(role)).collect(),
+            method: principal.method,
+            token_id: principal.token_id.as_deref().map(hashed),
             claims: by_name(claims.iter().filter_map(claim)),
         }
     }
 }
 
+/// What tells a token from others, and does not tell which it is.
+fn hashed(token_id: &str) -> String {
+    const KEPT_BYTES: usize = 16;
+    URL_SAFE_NO_PAD.encode(Sha256::digest(token_id).get(..KEPT_BYTES).unwrap_or_default())
+}
+
 impl<'a> RequestRecord<'a> {
-    fn new(request: &Request, included: &'a Included) -> Self {
-        let text = |value: &str| redact(value).into_owned();
+    fn new(request: &Request, facts: &Facts, path_template: Option<&'a str>, included: &'a Included) -> Self {
         let header = |name: &'a String| {
             let values: Vec<_> = request.headers().all(name).collect();
             (!values.is_empty()).then(|| (name.as_str(), redact_bytes(&values.join(&b", "[..]))))
@@ -173,10 +193,36 @@ impl<'a> RequestRecord<'a> {
         Self {
             method: request.method().map(text),
             host: request.host().map(text),
-            path: request.path().map(|path| text(path.as_str())),
+            path: request.path_text().map(text),
+            path_template,
+            protocol: facts.protocol.as_deref().map(text),
             headers: by_name(included.request_headers.iter().filter_map(header)),
             query: by_name(included.query_params.iter().filter_map(parameter)),
+            bytes: facts.request_bytes,
         }
+    }
+}
+
+impl ResponseRecord {
+    fn new(ending: &dyn Ending, is_grpc: bool) -> Self {
+        let facts = ending.facts();
+        Self {
+            status: ending.status(),
+            bytes: facts.response_bytes,
+            grpc_status: facts.grpc_status.filter(|_| is_grpc),
+            flags: (!facts.flags.is_empty()).then(|| facts.flags.to_string()),
+            details: facts.details.as_deref().map(text),
+        }
+    }
+}
+
+/// An address of the internet without its port; any other as it is.
+fn without_port(address: &str) -> &str {
+    match address.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+        }
+        _ => address,
     }
 }
 
@@ -185,4 +231,22 @@ fn by_name<'a, V>(entries: impl Iterator<Item = (&'a str, V)>) -> BTreeMap<&'a s
     let mut map = BTreeMap::new();
     map.extend(entries);
     map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_out_the_port_and_nothing_else() {
+        for (address, expected) in [
+            ("10.0.0.1:443", "10.0.0.1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("@socket", "@socket"),
+            ("/run/a:b", "/run/a:b"),
+            ("10.0.0.1:", "10.0.0.1:"),
+        ] {
+            assert_eq!(without_port(address), expected);
+        }
+    }
 }

@@ -3,8 +3,11 @@
 //! Refused are a header or parameter that carries a credential, an object with a parameter that some path of its match does not
 //! give, a name that stands twice in a list, and an empty list of sinks.
 
-use super::event::{Event, Included, Outcome};
+use std::rc::Rc;
+
+use super::event::{Event, Included, Named};
 use super::object_template::ObjectTemplate;
+use super::outcome::{Outcome, is_refused_elsewhere};
 use super::serial::Serials;
 use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record, SinkType};
 use crate::config::{ConfigError, Warning};
@@ -52,6 +55,7 @@ pub struct Policy {
     default: Record,
     included: Included,
     sinks: Vec<SinkType>,
+    rules: Vec<(Rc<str>, Matcher)>,
 }
 
 impl Policy {
@@ -66,9 +70,15 @@ impl Policy {
         }
         let included = included(&config.include)?;
         let sinks = sinks(config)?;
-        let policy = Self { events, default: config.default.record, included, sinks };
+        let policy = Self { events, default: config.default.record, included, sinks, rules: Vec::new() };
         let warnings = policy.warnings();
         Ok((policy, warnings))
+    }
+
+    /// The same with the rules of the same module, whose patterns name the paths that no event names.
+    #[must_use]
+    pub fn with_rules(self, rules: impl IntoIterator<Item = (Rc<str>, Matcher)>) -> Self {
+        Self { rules: rules.into_iter().collect(), ..self }
     }
 
     /// Whether the name of the proxy's route must be known.
@@ -100,10 +110,23 @@ impl Policy {
             Record::Never => false,
         };
         recorded.then(|| {
-            let object = named.as_ref().and_then(|named| named.event.object.as_ref()?.render(&named.parameters));
-            let action = named.as_ref().map(|named| named.event.name.as_str());
-            Event::new(exchange, ending, now, serials.take(), action, object, &self.included)
+            let named = self.describe(exchange, named);
+            Event::new(exchange, ending, now, serials.take(), named, &self.included)
         })
+    }
+
+    fn describe<'a>(&'a self, exchange: &'a Exchange, named: Option<Match<'a>>) -> Named<'a> {
+        let event = named.as_ref().map(|named| named.event);
+        let of_event = event.and_then(|event| event.matcher.path_template(&exchange.request));
+        let of_rule = || {
+            let decided = &exchange.decision.as_ref()?.rule;
+            self.rules.iter().find(|(name, _)| name == decided)?.1.path_template(&exchange.request)
+        };
+        Named {
+            action: event.map(|event| event.name.as_str()),
+            object: named.as_ref().and_then(|named| named.event.object.as_ref()?.render(&named.parameters)),
+            path_template: of_event.or_else(of_rule),
+        }
     }
 
     fn warnings(&self) -> Vec<Warning> {
@@ -153,7 +176,8 @@ fn is_odd(request: &Request) -> bool {
 /// Whether the request was refused, also when the client did not wait for the answer, or would have been by a rule in shadow.
 fn is_refused(exchange: &Exchange, ending: &dyn Ending) -> bool {
     match &exchange.decision {
-        Some(decision) => decision.effect != Effect::Allow,
+        Some(decision) if decision.effect != Effect::Allow => true,
+        Some(_) => is_refused_elsewhere(exchange, ending),
         None => Outcome::of(exchange, ending) == Outcome::Denied,
     }
 }

@@ -18,6 +18,7 @@ use crate::extractor::{Found, Source};
 use crate::jose::{AlgorithmSet, Token};
 use crate::jwe::EncryptedToken;
 use crate::keyring::Keyring;
+use crate::matcher::Matcher;
 use crate::publication::Publication;
 use crate::rejection::Rejection;
 use crate::rules::RuleSet;
@@ -55,6 +56,11 @@ impl Policy {
     #[must_use]
     pub const fn publication(&self) -> Publication {
         self.publication
+    }
+
+    /// The names of the rules, with what each matches.
+    pub fn matchers(&self) -> impl Iterator<Item = (Rc<str>, Matcher)> {
+        self.rules.iter().map(|rule| (Rc::clone(rule.name()), rule.matcher().clone()))
     }
 
     /// Whether rules are selected by the route that the proxy chose.

@@ -9,6 +9,7 @@ pub(super) struct PathTemplate {
     segments: Vec<Segment>,
     /// Whether anything may follow.
     open: bool,
+    text: Box<str>,
 }
 
 /// What one segment of a path must be.
@@ -59,7 +60,7 @@ impl PathTemplate {
             _ => (rest, false),
         };
         if open && rest.is_empty() {
-            return Ok(Self { segments: Vec::new(), open });
+            return Ok(Self { segments: Vec::new(), open, text: template.into() });
         }
         let mut segments = Vec::new();
         let mut parts = rest.split('/').peekable();
@@ -75,7 +76,12 @@ impl PathTemplate {
             }
             segments.push(segment);
         }
-        Ok(Self { segments, open })
+        Ok(Self { segments, open, text: template.into() })
+    }
+
+    /// As the operator wrote it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// What its segments must be, but for the empty one of a trailing slash.

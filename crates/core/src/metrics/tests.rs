@@ -10,7 +10,8 @@ use crate::decision::{Decision, TOKEN_VALID};
 use crate::headers::Headers;
 use crate::rejection::Rejection;
 use crate::request::Request;
-use crate::stage::{Completion, MetricId};
+use crate::response_flags::ResponseFlags;
+use crate::stage::{Completion, Facts, MetricId};
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
@@ -60,7 +61,7 @@ fn exchange(method: &str, decision: Option<Decision>) -> Exchange {
 }
 
 fn answered(status: u16) -> Completion {
-    Completion { status: Some(status), duration: Some(Duration::from_micros(7_900)) }
+    Completion { status: Some(status), duration: Some(Duration::from_micros(7_900)), ..Completion::default() }
 }
 
 fn allowed(rule: &str) -> Option<Decision> {
@@ -122,7 +123,7 @@ fn measures_durations_by_rule() {
     for (config, expected) in cases {
         let (mut stage, mut board) = (stage(config.clone()), Board::default());
         stage.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
-        let without_duration = Completion { status: Some(200), duration: None };
+        let without_duration = Completion { status: Some(200), duration: None, ..Completion::default() };
         stage.on_log(&exchange("GET", allowed("orders")), &without_duration, NOW, &mut board);
         let durations: Vec<_> = board.values.iter().filter(|(name, _)| name.ends_with(REQUEST_DURATION_MS)).collect();
         match expected {
@@ -318,6 +319,18 @@ impl Ending for Unasked {
 
     fn duration(&self) -> Option<Duration> {
         panic!("nobody needs the duration")
+    }
+
+    fn flags(&self) -> ResponseFlags {
+        panic!("nobody needs the flags")
+    }
+
+    fn details(&self) -> Option<&str> {
+        panic!("nobody needs the details")
+    }
+
+    fn facts(&self) -> &Facts {
+        panic!("nobody needs the facts")
     }
 }
 

@@ -95,7 +95,9 @@ impl Rule {
         &self.name
     }
 
-    pub(super) const fn matcher(&self) -> &Matcher {
+    /// Which requests it is for.
+    #[must_use]
+    pub const fn matcher(&self) -> &Matcher {
         &self.matcher
     }
 

@@ -91,7 +91,7 @@ impl Stage for Scripted {
     fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, _now: UnixTime, observer: &mut dyn Observer) {
         let mut script = self.0.borrow_mut();
         let completion = match script.asks_how_it_ended {
-            true => Completion { status: ending.status(), duration: ending.duration() },
+            true => Completion { status: ending.status(), duration: ending.duration(), ..Completion::default() },
             false => Completion::default(),
         };
         script.logs.push((exchange.decision.clone(), completion));

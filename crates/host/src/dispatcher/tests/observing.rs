@@ -13,7 +13,7 @@ fn the_end_is_told_once_with_status_and_duration() {
     dispatcher.log(STREAM);
     dispatcher.log(STREAM);
     let logs = &scripts[0].borrow().logs;
-    let completion = Completion { status: Some(401), duration: Some(Duration::from_secs(2)) };
+    let completion = Completion { status: Some(401), duration: Some(Duration::from_secs(2)), ..Completion::default() };
     assert_eq!(logs.len(), 1);
     assert_eq!(logs[0].1, completion);
     assert_eq!(logs[0].0.as_ref().unwrap().reason, "token_missing");
@@ -103,7 +103,10 @@ fn the_end_of_a_request_that_came_by_unseen_is_read_from_the_proxy() {
     proxy.streams.borrow_mut().get_mut(&STREAM).unwrap().state.insert("portcullis.decision".to_owned(), decision);
     dispatcher.log(STREAM);
     let logs = &scripts[0].borrow().logs;
-    assert_eq!(logs[0].1, Completion { status: Some(403), duration: Some(Duration::from_micros(1_500)) });
+    assert_eq!(
+        logs[0].1,
+        Completion { status: Some(403), duration: Some(Duration::from_micros(1_500)), ..Completion::default() }
+    );
     assert_eq!(logs[0].0.as_ref().unwrap().reason, "role_missing");
     assert!(proxy.lines.borrow().contains(&(Severity::Warn, "logged".to_owned())), "at the level that is shown");
 }
