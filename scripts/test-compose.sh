@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs envoy/docker-compose.yml for real with podman-compose: one request that is refused, one that is let through, one audit
-# line. Skipped with a word where podman is missing.
+# Runs envoy/docker-compose.yml for real with podman-compose: one request that is refused, one that is let through, and both in the
+# database of audit events. Skipped with a word where podman is missing.
 #
 # The images are pulled; where no registry can be reached they are built from Debian's packages and Envoy's wheel under the
 # same names. Containers, images and networks live in a store of their own under .tools/, so nothing else on this machine
@@ -17,9 +17,13 @@ for program in podman podman-compose runc netavark iptables; do
 done
 
 store=$TOOLS/containers
+rootfs=$store/debian-audit.tar
 compose=$ROOT/envoy/docker-compose.yml
 python_image=docker.io/library/python:3.12-slim
 envoy_image=docker.io/envoyproxy/envoy:v1.40.0
+postgres_image=docker.io/library/postgres:15
+rsyslog_image=localhost/portcullis-rsyslog:12
+volumes=(envoy_audit envoy_events)
 mkdir -p "$store/net"
 
 cat >"$store/containers.conf" <<CONF
@@ -51,30 +55,62 @@ finish() {
             podman-compose -f "$compose" logs 2>&1 | tail -n 40 >&2 || true
         fi
         podman-compose -f "$compose" down >"$work/down.log" 2>&1 || tail -n 5 "$work/down.log" >&2
+        podman volume rm --force "${volumes[@]}" >/dev/null || true
     fi
     rm -rf "$work"
     exit "$status"
 }
 trap finish EXIT
 
-# A Debian with Python, openssl and Envoy, under the name of the image that it stands for.
+# A Debian with everything that the images hold, under the name of the one that it stands for. PostgreSQL's image is known by what its
+# entrypoint does at the first start, so that is here too.
 build_image() {
-    local image=$1
-    if [[ ! -f $store/rootfs.tar ]]; then
+    local image=$1 changes=()
+    if [[ ! -f $rootfs ]]; then
         has debootstrap || apt_install "building images where none can be pulled" debootstrap
         [[ $(id -u) == 0 ]] || die "cannot pull $image, and only root can build it"
-        say "building a small Debian to stand for the images that cannot be pulled (two minutes, once)"
-        debootstrap --variant=minbase --include=python3,openssl "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$work/rootfs" \
-            >"$work/debootstrap.log" 2>&1 || { tail -n 5 "$work/debootstrap.log" >&2 && die "debootstrap failed"; }
+        say "building a small Debian to stand for the images that cannot be pulled (three minutes, once)"
+        local release packages=python3,openssl,rsyslog,rsyslog-pgsql,postgresql
+        release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+        debootstrap --variant=minbase --include="$packages" "$release" "$work/rootfs" >"$work/debootstrap.log" 2>&1 ||
+            { tail -n 5 "$work/debootstrap.log" >&2 && die "debootstrap failed"; }
         install -m 755 "$TOOLS/envoy/envoy" "$work/rootfs/usr/local/bin/envoy"
-        tar -C "$work/rootfs" --exclude=./var/cache --exclude=./var/lib/apt -cf "$store/rootfs.tar" .
+        cat >"$work/rootfs/usr/local/bin/docker-entrypoint.sh" <<'ENTRYPOINT'
+#!/bin/bash
+set -euo pipefail
+PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
+data=/var/lib/postgresql/data
+as_postgres() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
+if [[ ! -f $data/PG_VERSION ]]; then
+    chown postgres: "$data"
+    chmod 700 "$data"
+    as_postgres initdb --auth trust --username postgres -D "$data" >/dev/null
+    echo "host all all all $POSTGRES_HOST_AUTH_METHOD" >>"$data/pg_hba.conf"
+    as_postgres pg_ctl -D "$data" -o "-c listen_addresses= -c unix_socket_directories=/tmp" -w start >/dev/null
+    createdb -h /tmp -U postgres "$POSTGRES_DB"
+    for file in /docker-entrypoint-initdb.d/*.sql; do
+        psql -h /tmp -v ON_ERROR_STOP=1 -q -U postgres -d "$POSTGRES_DB" -f "$file"
+    done
+    as_postgres pg_ctl -D "$data" -m fast -w stop >/dev/null
+fi
+exec setpriv --reuid=postgres --regid=postgres --clear-groups \
+    postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/tmp
+ENTRYPOINT
+        chmod 755 "$work/rootfs/usr/local/bin/docker-entrypoint.sh"
+        rm -rf "$work/rootfs/var/cache/apt" "$work/rootfs/var/lib/apt/lists"
+        tar -C "$work/rootfs" -cf "$rootfs" .
         rm -rf "$work/rootfs"
     fi
-    podman import --quiet "$store/rootfs.tar" "$image" >/dev/null
+    [[ $image != "$postgres_image" ]] || changes=(--change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["postgres"]')
+    podman import --quiet "${changes[@]}" "$rootfs" "$image" >/dev/null
 }
 
-for image in "$python_image" "$envoy_image"; do
-    podman image exists "$image" || timeout 120 podman pull --quiet "$image" >/dev/null 2>&1 || build_image "$image"
+for image in "$python_image" "$envoy_image" "$postgres_image" "$rsyslog_image"; do
+    podman image exists "$image" && continue
+    case $image in
+    "$rsyslog_image") timeout 300 podman build --quiet --tag "$image" "$ROOT/envoy/audit" >/dev/null 2>&1 ;;
+    *) timeout 120 podman pull --quiet "$image" >/dev/null 2>&1 ;;
+    esac || build_image "$image"
 done
 
 read -r GATEWAY_PORT ADMIN_PORT ISSUER_PORT < <(python3 -c '
@@ -83,18 +119,22 @@ held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 print(*(each.getsockname()[1] for each in held))')
 export GATEWAY_PORT ADMIN_PORT ISSUER_PORT
 
+# What an earlier run left says nothing of this one.
+podman volume rm --force "${volumes[@]}" >/dev/null 2>&1 || true
 say "podman-compose up"
 touch "$work/up"
 podman-compose -f "$compose" up -d >"$work/up.log" 2>&1 || { tail -n 20 "$work/up.log" >&2 && die "podman-compose up failed"; }
 
 python3 "$ROOT/scripts/compose_requests.py" "$GATEWAY_PORT" "$ADMIN_PORT" "$ISSUER_PORT"
 
-for _ in $(seq 50); do
-    podman-compose -f "$compose" logs envoy >"$work/envoy.log" 2>&1 || true
-    if grep -q order.approve "$work/envoy.log"; then
-        echo "the audit line stands in the container's log"
+ask="SELECT subject || ' ' || outcome FROM audit WHERE action = 'order.approve' ORDER BY row"
+for _ in $(seq 100); do
+    rows=$(podman-compose -f "$compose" exec -T postgres psql -h 127.0.0.1 -U postgres -At audit -c "$ask" 2>"$work/ask.log" || true)
+    if grep -q "anna allowed" <<<"$rows"; then
+        echo "PostgreSQL has the audit event: anna was allowed to approve the order"
         exit 0
     fi
     sleep 0.2
 done
-die "no audit line in the log of the container"
+tail -n 5 "$work/ask.log" >&2
+die "no audit event in the database"
