@@ -128,7 +128,7 @@ impl StandIns {
                     None if fetch.post.is_some() => TOKEN.into(),
                     None => continue,
                 };
-                let outcome = FetchOutcome::Answered { status: 200, max_age: None, body };
+                let outcome = FetchOutcome::Answered { status: 200, max_age: None, retry_after: None, body };
                 let message = stage.on_fetched(fetch.id, outcome, now, &mut Alone);
                 if let Some(complaint) = message.filter(|message| message.level >= LogLevel::Warn) {
                     bail!("--jwks: {}", complaint.text);

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::matching::MatchConfig;
+use super::sink::SinkConfig;
 
 /// What is recorded, with which details, and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -84,24 +85,4 @@ pub struct IncludeConfig {
     /// Paths of claims in the token, joined by dots.
     #[serde(default)]
     pub claims: Vec<String>,
-}
-
-/// Where events go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SinkConfig {
-    /// The kind of sink.
-    pub r#type: SinkType,
-}
-
-/// A kind of sink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum SinkType {
-    /// The filter state `portcullis.audit`, which the proxy's access log prints.
-    Accesslog,
-    /// One line in the proxy's own log.
-    Stdout,
 }

@@ -13,6 +13,7 @@ pub mod api_key;
 pub mod audit_log;
 pub mod auth_header;
 pub mod bundle;
+pub mod byte_size;
 pub mod decrypt;
 pub mod decryption;
 pub mod deny;
@@ -31,6 +32,7 @@ pub mod rule;
 mod schema;
 pub mod secret;
 pub mod sender;
+pub mod sink;
 pub mod suggestion;
 pub mod upstream;
 

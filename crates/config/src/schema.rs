@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::byte_size::ByteSize;
 use crate::decrypt::ClaimPlace;
 use crate::deny::DenyBody;
 use crate::duration::DurationText;
@@ -21,6 +22,20 @@ impl JsonSchema for DurationText {
             "description": "A duration as Go and Istio write it: `30s`, `1.5s`, `300ms`, `1h30m`.",
             "type": "string",
             "pattern": r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)(h|m|s|ms|us|µs|ns)(([0-9]+\.?[0-9]*|\.[0-9]+)(h|m|s|ms|us|µs|ns))*$",
+        })
+    }
+}
+
+impl JsonSchema for ByteSize {
+    fn schema_name() -> Cow<'static, str> {
+        "ByteSize".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A size in bytes: `512KiB`, `1MiB`.",
+            "type": "string",
+            "pattern": "^[0-9]+(B|KiB|MiB|GiB)$",
         })
     }
 }

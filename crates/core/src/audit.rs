@@ -6,47 +6,56 @@
 //! the record.
 //!
 //! An event holds no header, query parameter or claim that the operator did not list, no credential at all, and no value over
-//! 1 KiB. What was recorded never changes what is decided.
+//! 1 KiB. What was recorded never changes what is decided; but where an operator says `overflow: block`, what could not be recorded is not
+//! let in.
 
 mod event;
+mod format;
 mod object_template;
 mod outcome;
 mod policy;
 mod redaction;
 mod serial;
+mod sinks;
 mod timestamp;
 mod trace_id;
 
 pub use event::{Event, Included, Named, SCHEMA};
+pub use format::Format;
 pub use object_template::ObjectTemplate;
 pub use outcome::Outcome;
 pub use policy::Policy;
 pub use serial::{Serial, Serials};
+pub use sinks::{Sinks, destinations};
 pub use timestamp::Timestamp;
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use crate::config::audit_log::SinkType;
-use crate::stage::{Ending, Exchange, Needs, Observer, Stage};
+use crate::rejection::Rejection;
+use crate::stage::{
+    Due, Ending, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Surroundings, Verdict,
+};
 use crate::time::UnixTime;
 
 /// The key of the filter state that holds the event.
 pub const STATE_KEY: &str = "portcullis.audit";
 
 /// The stage audit-log.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AuditLog {
     policy: Rc<Policy>,
     standalone: bool,
     serials: Serials,
+    sinks: Sinks,
 }
 
 impl AuditLog {
     /// The stage under a policy. `standalone` says that no stage of the same module decides, so that principal and decision
     /// come from another module; the serials are those of its events.
     #[must_use]
-    pub const fn new(policy: Rc<Policy>, standalone: bool, serials: Serials) -> Self {
-        Self { policy, standalone, serials }
+    pub const fn new(policy: Rc<Policy>, standalone: bool, serials: Serials, sinks: Sinks) -> Self {
+        Self { policy, standalone, serials, sinks }
     }
 }
 
@@ -55,17 +64,59 @@ impl Stage for AuditLog {
         Needs { route_name: self.policy.needs_route_name(), upstream_identity: self.standalone, ..Needs::default() }
     }
 
-    fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, now: UnixTime, observer: &mut dyn Observer) {
-        let event = self.policy.event(exchange, ending, now, &mut self.serials);
-        let Some(json) = event.and_then(|event| event.to_json().ok()) else {
-            return;
-        };
-        for sink in self.policy.sinks() {
-            match sink {
-                SinkType::Accesslog => observer.set_state(STATE_KEY, &json),
-                SinkType::Stdout => observer.print(&json),
-            }
+    fn decides(&self) -> bool {
+        self.sinks.may_block()
+    }
+
+    fn tick_period(&self) -> Option<Duration> {
+        self.sinks.tick_period()
+    }
+
+    fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
+        if !self.sinks.may_block() || !self.policy.may_record(exchange) {
+            return Verdict::Continue;
         }
+        if !self.sinks.reserve() {
+            return Verdict::Refuse(Rejection::AuditUnavailable.into());
+        }
+        exchange.is_audit_reserved = true;
+        Verdict::Continue
+    }
+
+    fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, now: UnixTime, observer: &mut dyn Observer) {
+        if exchange.is_audit_reserved {
+            self.sinks.release();
+        }
+        let Some(event) = self.policy.event(exchange, ending, now, &mut self.serials) else { return };
+        let Ok(line) = event.to_json() else { return };
+        let reason = exchange.decision.as_ref().map(|decision| &*decision.reason);
+        let is_blocked = reason == Some(Rejection::AuditUnavailable.code());
+        self.sinks.write(&event, &line, is_blocked, now, observer);
+    }
+
+    fn due(&mut self, now: UnixTime, _shared: &mut dyn SharedData) -> Due {
+        self.sinks.due(now)
+    }
+
+    fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime, _shared: &mut dyn SharedData) -> Option<Message> {
+        self.sinks.on_fetched(id, outcome, now);
+        None
+    }
+
+    fn is_pressing(&self, now: UnixTime) -> bool {
+        self.sinks.is_pressing(now)
+    }
+
+    fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
+        self.sinks.show(observer);
+    }
+
+    fn drain(&mut self) -> bool {
+        self.sinks.drain()
+    }
+
+    fn abandon(&mut self, observer: &mut dyn Observer) {
+        self.sinks.abandon(observer);
     }
 }
 

@@ -14,7 +14,7 @@
 //! | text with values in it | [`template`] |
 //! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`], [`replays`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
-//! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`upstream`], [`audit`], [`metrics`] |
+//! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`upstream`], [`audit`] by [`delivery`], [`metrics`] |
 //! | from what the operator wrote to stages | [`config`], [`platform`], [`module`] |
 
 #![forbid(unsafe_code)]
@@ -25,6 +25,7 @@ pub mod audit;
 pub mod auth_header;
 pub mod authn;
 pub mod decision;
+pub mod delivery;
 pub mod ending;
 pub mod jwe;
 pub mod keyring;

@@ -31,6 +31,7 @@ pub use series::Series;
 pub use stats_tags::STATS_TAGS;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::decision::Decision;
 use crate::recent::Recent;
@@ -112,6 +113,14 @@ impl Stage for Metrics {
     fn needs(&self) -> Needs {
         // Beside labels, the decision tells of forged headers.
         Needs { upstream_identity: self.standalone, ..Needs::default() }
+    }
+
+    fn decides(&self) -> bool {
+        false
+    }
+
+    fn tick_period(&self) -> Option<Duration> {
+        None
     }
 
     fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, _now: UnixTime, observer: &mut dyn Observer) {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::audit::{self, AuditLog, Serials};
+use crate::audit::{self, AuditLog, Serials, Sinks};
 use crate::auth_header::{self, AuthHeader, InternalToken};
 use crate::authn::{self, Authn, Destination, Inject};
 use crate::config::audit_log::AuditLogConfig;
@@ -239,7 +239,9 @@ impl Loaded {
         self.warnings.extend(warnings);
         let policy = policy.with_rules(beside.into_iter().flat_map(authn::Policy::matchers));
         let seed = platform.seed.ok_or_else(|| ConfigError::new("", "cannot name its events: the proxy has no randomness"))?;
-        self.stages.push(Box::new(AuditLog::new(Rc::new(policy), beside.is_none(), Serials::new(&seed))));
+        let sinks = Sinks::compile(config.sinks.as_deref(), platform, &seed, &mut self.warnings)?;
+        self.destinations.extend(audit::destinations(config.sinks.as_deref().unwrap_or_default()));
+        self.stages.push(Box::new(AuditLog::new(Rc::new(policy), beside.is_none(), Serials::new(&seed), sinks)));
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::config::Environment;
+use crate::delivery::Compressor;
 use crate::jose::NativeSignatures;
 
 /// The place where a module runs. Made from an [`Environment`] alone it is one without a proxy: no token that is made there is sent
@@ -16,17 +17,19 @@ pub struct Platform<'a> {
     pub native_signatures: Option<Rc<dyn NativeSignatures>>,
     /// Random bytes that nobody else has; absent where the place has none, and then nothing is made that needs them.
     pub seed: Option<[u8; 32]>,
+    /// The proxy's own compression, where there is a proxy; whether it works is for who needs it to try.
+    pub compressor: Option<Rc<dyn Compressor>>,
 }
 
 impl<'a, E: Environment> From<&'a E> for Platform<'a> {
     fn from(environment: &'a E) -> Self {
-        Self { environment, native_signatures: None, seed: Some([0; 32]) }
+        Self { environment, native_signatures: None, seed: Some([0; 32]), compressor: None }
     }
 }
 
 impl<'a> From<&'a dyn Environment> for Platform<'a> {
     fn from(environment: &'a dyn Environment) -> Self {
-        Self { environment, native_signatures: None, seed: Some([0; 32]) }
+        Self { environment, native_signatures: None, seed: Some([0; 32]), compressor: None }
     }
 }
 

@@ -86,6 +86,8 @@ pub struct Exchange {
     pub stripped: Stripped,
     /// Whether the proxy is to choose the route anew, by the changed headers.
     pub clears_route_cache: bool,
+    /// Whether places are kept for its audit event.
+    pub is_audit_reserved: bool,
 }
 
 impl Exchange {
@@ -101,6 +103,7 @@ impl Exchange {
             edits: HeaderEdits::default(),
             stripped: Stripped::default(),
             clears_route_cache: false,
+            is_audit_reserved: false,
         }
     }
 
@@ -145,6 +148,9 @@ pub struct Fetch {
     pub post: Option<Post>,
 }
 
+/// The name of a header, in lower case, and its value.
+pub type Header = (Rc<str>, Rc<str>);
+
 /// What a POST carries. It may hold a secret, so debug output shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Post {
@@ -152,6 +158,8 @@ pub struct Post {
     pub content_type: &'static str,
     /// The `authorization`, when there is one.
     pub authorization: Option<Rc<str>>,
+    /// Other headers.
+    pub headers: Vec<Header>,
     /// The body.
     pub body: Rc<[u8]>,
 }
@@ -174,6 +182,8 @@ pub enum FetchOutcome {
         status: u16,
         /// For how long the server says that the answer is good; absent when it does not say.
         max_age: Option<Duration>,
+        /// After which time the server wants to be asked again; absent when it does not say.
+        retry_after: Option<Duration>,
         /// The body.
         body: Vec<u8>,
     },
@@ -308,6 +318,8 @@ pub trait Observer {
     fn increment(&mut self, metric: MetricId, amount: u64);
     /// Record a value in a histogram, or set a gauge.
     fn record(&mut self, metric: MetricId, value: u64);
+    /// Add to a gauge that all workers share, or take away from it.
+    fn adjust(&mut self, metric: MetricId, by: i64);
     /// Write a value of filter state that the proxy's access log can print.
     fn set_state(&mut self, key: &str, value: &str);
     /// Write one line to the proxy's log, at a level that is shown.
@@ -327,11 +339,24 @@ pub enum LogLevel {
     Error,
 }
 
+/// The usual time between two ticks.
+pub const TICK_PERIOD: Duration = Duration::from_secs(1);
+
 /// One step in the life of a request.
 pub trait Stage {
     /// What the stage wants to be read from the proxy.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// Whether the stage decides about requests. Where none does, requests go by unseen until they end.
+    fn decides(&self) -> bool {
+        true
+    }
+
+    /// The longest time between two ticks that the stage can do with; `None` when it needs none.
+    fn tick_period(&self) -> Option<Duration> {
+        Some(TICK_PERIOD)
     }
 
     /// Decide about a request. Called again with the same exchange after a [`Verdict::Wait`] ended.
@@ -366,8 +391,22 @@ pub trait Stage {
         None
     }
 
+    /// Whether something is to be sent before the next tick. Asked after each exchange that ended.
+    fn is_pressing(&self, _now: UnixTime) -> bool {
+        false
+    }
+
     /// Observe how the stage itself is doing. Called about once a second in each worker.
     fn on_tick(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {}
+
+    /// The stage's configuration is no longer in force, and its last exchange has ended: nothing is to wait from here on. Whether there
+    /// is nothing left to send.
+    fn drain(&mut self) -> bool {
+        true
+    }
+
+    /// There is no more time: what could not be sent is lost after this.
+    fn abandon(&mut self, _observer: &mut dyn Observer) {}
 }
 
 #[cfg(test)]

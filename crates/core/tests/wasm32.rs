@@ -227,6 +227,8 @@ impl Observer for Written {
         self.increments.push((metric, amount));
     }
 
+    fn adjust(&mut self, _: MetricId, _: i64) {}
+
     fn record(&mut self, metric: MetricId, value: u64) {
         self.increments.push((metric, value));
     }

@@ -87,6 +87,7 @@ imports! {
     fn proxy_get_shared_data(key: *const u8, key_size: usize, data: &mut usize, data_size: &mut usize, version: &mut u32);
     fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, version: u32);
     fn proxy_set_effective_context(context: u32);
+    fn proxy_done();
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: &mut u32);
     fn proxy_increment_metric(metric: u32, amount: i64);
     fn proxy_record_metric(metric: u32, value: u64);

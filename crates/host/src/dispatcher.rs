@@ -10,21 +10,30 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use portcullis_core::config::Variable;
+use portcullis_core::delivery::Compressor;
 use portcullis_core::platform::Platform;
 
+use crate::gzip::ProxyCompressor;
 use crate::identity::IdentitySource;
 use crate::plugin::Plugin;
 use crate::proxy::Proxy;
-use crate::root::{Root, TICK_PERIOD};
+use crate::root::Root;
 use crate::runner::{Action, Runner, refuse_without_policy};
 use crate::severity::Severity;
 use crate::stream::{Phase, Stream};
 
 #[derive(Debug)]
 enum Context {
-    /// The configurations that a plugin has had: the last one is in force, those before it still have requests that wait.
-    Plugin(Vec<Rc<Root>>),
+    Plugin(Roots),
     Stream(Rc<Stream>),
+}
+
+/// The configurations that a plugin has had: the last one is in force, those before it still have requests that wait, or something to send.
+#[derive(Debug, Default)]
+struct Roots {
+    all: Vec<Rc<Root>>,
+    /// None is in force any more.
+    are_done: bool,
 }
 
 type Contexts = HashMap<u32, Context, BuildHasherDefault<ContextHasher>>;
@@ -65,10 +74,10 @@ impl<P: Proxy> Dispatcher<P> {
     pub fn create(&self, id: u32, root_id: u32) {
         let Ok(mut contexts) = self.contexts.try_borrow_mut() else { return };
         let context = if root_id == 0 {
-            Context::Plugin(Vec::new())
+            Context::Plugin(Roots::default())
         } else {
             let root = match contexts.get(&root_id) {
-                Some(Context::Plugin(roots)) => roots.last().cloned(),
+                Some(Context::Plugin(roots)) => roots.all.last().cloned(),
                 _ => None,
             };
             Context::Stream(Rc::new(Stream::new(id, root)))
@@ -96,10 +105,8 @@ impl<P: Proxy> Dispatcher<P> {
             if matches!(plugin.identity, IdentitySource::Stages) { self.proxy.native_signatures() } else { None };
         let mut seed = [0; 32];
         let seed = getrandom::fill(&mut seed).is_ok().then_some(seed);
-        let loaded = (plugin.load)(&document, Platform { environment: &environment, native_signatures, seed })?;
-        if plugin.callbacks.tick {
-            self.proxy.set_tick_period(TICK_PERIOD)?;
-        }
+        let compressor: Option<Rc<dyn Compressor>> = Some(Rc::new(ProxyCompressor));
+        let loaded = (plugin.load)(&document, Platform { environment: &environment, native_signatures, seed, compressor })?;
         if !loaded.native_algorithms.is_empty() {
             let line = format!("portcullis: the proxy verifies signatures by {}", loaded.native_algorithms);
             self.proxy.log(Severity::Info, &line);
@@ -107,33 +114,45 @@ impl<P: Proxy> Dispatcher<P> {
         for warning in &loaded.warnings {
             self.proxy.log(Severity::Warn, &format!("portcullis: {warning}"));
         }
-        Ok(Root::new(id, loaded, plugin))
+        let root = Root::new(id, loaded, plugin);
+        if let Some(period) = root.usual_tick_period.filter(|_| plugin.callbacks.tick) {
+            self.proxy.set_tick_period(period)?;
+        }
+        Ok(root)
     }
 
     fn put_in_force(&self, id: u32, root: Rc<Root>) -> bool {
+        let left: Vec<_> =
+            self.roots(id).into_iter().filter(|root| !self.runner(root).drain() || !root.waiting().is_empty()).collect();
         let Ok(mut contexts) = self.contexts.try_borrow_mut() else { return false };
-        match contexts.entry(id).or_insert_with(|| Context::Plugin(Vec::new())) {
+        match contexts.entry(id).or_insert_with(|| Context::Plugin(Roots::default())) {
             Context::Plugin(roots) => {
-                roots.retain(|root| !root.waiting().is_empty());
-                roots.push(root);
+                roots.all = left;
+                roots.all.push(root);
                 true
             }
             Context::Stream(_) => false,
         }
     }
 
-    /// A second went by.
+    const fn runner<'a>(&'a self, root: &'a Root) -> Runner<'a, P> {
+        Runner { proxy: &self.proxy, root }
+    }
+
+    /// Some time went by.
     pub fn tick(&self, id: u32) {
         for root in self.roots(id) {
-            Runner { proxy: &self.proxy, root: &root }.on_tick();
+            self.runner(&root).on_tick();
         }
+        self.end_drained(id);
     }
 
     /// The headers of a request came.
     pub fn request_headers(&self, id: u32) -> Action {
         let stream = self.stream(id);
         match stream.as_ref().and_then(|stream| Some((stream, stream.root.as_ref()?))) {
-            Some((stream, root)) => Runner { proxy: &self.proxy, root }.on_request(stream),
+            Some((_, root)) if !root.decides => Action::Continue,
+            Some((stream, root)) => self.runner(root).on_request(stream),
             None => {
                 let phase = refuse_without_policy(&self.proxy);
                 if let Some(stream) = stream {
@@ -147,17 +166,18 @@ impl<P: Proxy> Dispatcher<P> {
     /// The headers of an answer came, from the upstream or from whoever answered in its place.
     pub fn response_headers(&self, id: u32) -> Action {
         let root = self.stream(id).and_then(|stream| stream.root.clone());
-        root.map_or(Action::Continue, |root| Runner { proxy: &self.proxy, root: &root }.on_response())
+        root.map_or(Action::Continue, |root| self.runner(&root).on_response())
     }
 
     /// A fetch ended.
     pub fn http_call_response(&self, id: u32, token: u32, num_headers: usize, body_size: usize) {
         for root in self.roots(id) {
             if let Some(call) = root.take_call(token) {
-                Runner { proxy: &self.proxy, root: &root }.on_fetched(call, num_headers, body_size);
-                return;
+                self.runner(&root).on_fetched(call, num_headers, body_size);
+                break;
             }
         }
+        self.end_drained(id);
     }
 
     /// An exchange ended.
@@ -165,7 +185,76 @@ impl<P: Proxy> Dispatcher<P> {
         if let Some(stream) = self.stream(id)
             && let Some(root) = &stream.root
         {
-            Runner { proxy: &self.proxy, root }.on_log(&stream);
+            self.runner(root).on_log(&stream);
+        }
+    }
+
+    /// A context is no longer needed by the proxy; whether it is by the module. A stream is forgotten here, so that a module that exports
+    /// this callback does without the one of [`delete`](Self::delete); a root where nothing is left to be sent, or nobody is left to do so.
+    pub fn done(&self, id: u32) -> bool {
+        if let Some(stream) = self.stream(id) {
+            // Where the proxy logs later, if at all, the end is told now.
+            if let Some(root) = stream.root.as_ref().filter(|root| root.observes) {
+                self.runner(root).on_log(&stream);
+            }
+            self.delete(id);
+            return true;
+        }
+        let roots = self.roots(id);
+        let left = roots.iter().filter(|root| !self.runner(root).drain()).count();
+        if let Ok(mut contexts) = self.contexts.try_borrow_mut()
+            && let Some(Context::Plugin(roots)) = contexts.get_mut(&id)
+        {
+            roots.are_done = true;
+        }
+        let is_last = !self.is_in_force();
+        if left > 0 && !is_last {
+            return false;
+        }
+        if is_last {
+            self.abandon_all();
+        }
+        roots.iter().for_each(|root| self.runner(root).abandon());
+        self.delete(id);
+        true
+    }
+
+    /// Whether some plugin of this virtual machine is in force. If none is, the proxy ends the machine.
+    fn is_in_force(&self) -> bool {
+        let in_force = |context: &Context| matches!(context, Context::Plugin(roots) if !roots.are_done && !roots.all.is_empty());
+        self.contexts.try_borrow().is_ok_and(|contexts| contexts.values().any(in_force))
+    }
+
+    /// Writes to the proxy's log what roots that are out of force still have.
+    fn abandon_all(&self) {
+        let out_of_force = |context: &Context| match context {
+            Context::Plugin(roots) if roots.are_done => roots.all.clone(),
+            Context::Plugin(_) | Context::Stream(_) => Vec::new(),
+        };
+        let roots: Vec<_> =
+            self.contexts.try_borrow().map(|contexts| contexts.values().flat_map(out_of_force).collect()).unwrap_or_default();
+        roots.iter().for_each(|root: &Rc<Root>| self.runner(root).abandon());
+    }
+
+    /// Lets go of the configurations of a plugin that are out of force and have nothing left to send, or no more time.
+    fn end_drained(&self, id: u32) {
+        let over: Vec<_> = self.roots(id).into_iter().filter(|root| self.runner(root).is_over()).collect();
+        if over.is_empty() {
+            return;
+        }
+        over.iter().for_each(|root| self.runner(root).abandon());
+        let is_end = match self.contexts.try_borrow_mut().as_mut().ok().and_then(|contexts| contexts.get_mut(&id)) {
+            Some(Context::Plugin(roots)) => {
+                roots.all.retain(|root| !over.iter().any(|other| Rc::ptr_eq(root, other)));
+                roots.are_done && roots.all.is_empty()
+            }
+            _ => false,
+        };
+        if is_end {
+            self.delete(id);
+            if let Err(error) = self.proxy.done() {
+                self.proxy.log(Severity::Error, &format!("portcullis: a configuration out of force is kept: {error}"));
+            }
         }
     }
 
@@ -184,7 +273,7 @@ impl<P: Proxy> Dispatcher<P> {
 
     fn roots(&self, id: u32) -> Vec<Rc<Root>> {
         match self.contexts.try_borrow().as_ref().ok().and_then(|contexts| contexts.get(&id)) {
-            Some(Context::Plugin(roots)) => roots.clone(),
+            Some(Context::Plugin(roots)) => roots.all.clone(),
             _ => Vec::new(),
         }
     }

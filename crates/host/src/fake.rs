@@ -49,6 +49,7 @@ pub struct FakeProxy {
     pub context: Cell<u32>,
     pub seconds: Cell<u64>,
     pub tick_period: Cell<Option<Duration>>,
+    pub done: RefCell<Vec<u32>>,
     pub shown: Cell<Severity>,
     pub shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
 }
@@ -68,6 +69,7 @@ impl Default for FakeProxy {
             context: Cell::new(0),
             seconds: Cell::new(1_000),
             tick_period: Cell::new(None),
+            done: RefCell::default(),
             shown: Cell::new(Severity::Warn),
             shared: RefCell::default(),
         }
@@ -179,6 +181,12 @@ impl Proxy for &FakeProxy {
         })
     }
 
+    fn done(&self) -> Result<()> {
+        self.call("done")?;
+        self.done.borrow_mut().push(self.context.get());
+        Ok(())
+    }
+
     fn enter(&self, context: u32) -> Result<()> {
         self.call("enter")?;
         self.context.set(context);
@@ -230,6 +238,12 @@ impl Proxy for &FakeProxy {
     fn increment_metric(&self, _metric: MetricId, amount: u64) -> Result<()> {
         self.call("increment_metric")?;
         self.log(Severity::Trace, &format!("increment {amount}"));
+        Ok(())
+    }
+
+    fn adjust_metric(&self, _metric: MetricId, by: i64) -> Result<()> {
+        self.call("adjust_metric")?;
+        self.log(Severity::Trace, &format!("adjust {by}"));
         Ok(())
     }
 

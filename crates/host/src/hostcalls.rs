@@ -169,6 +169,10 @@ impl Proxy for Hostcalls {
         check("set_property", abi::proxy_set_property(key.as_ptr(), key.len(), value.as_ptr(), value.len()))
     }
 
+    fn done(&self) -> Result<()> {
+        check("done", abi::proxy_done())
+    }
+
     fn enter(&self, context: u32) -> Result<()> {
         check("set_effective_context", abi::proxy_set_effective_context(context))
     }
@@ -188,6 +192,7 @@ impl Proxy for Hostcalls {
             length.push_str(&body.len().to_string());
             headers.extend([("content-type", post.content_type), ("content-length", &*length)]);
             headers.extend(post.authorization.as_deref().map(|value| ("authorization", value)));
+            headers.extend(post.headers.iter().map(|(name, value)| (&**name, &**value)));
         }
         let headers = map::encode(&headers);
         let trailers = map::encode::<&str, &str>(&[]);
@@ -261,6 +266,10 @@ impl Proxy for Hostcalls {
     fn increment_metric(&self, metric: MetricId, amount: u64) -> Result<()> {
         let amount = i64::try_from(amount).unwrap_or(i64::MAX);
         check("increment_metric", abi::proxy_increment_metric(metric.0, amount))
+    }
+
+    fn adjust_metric(&self, metric: MetricId, by: i64) -> Result<()> {
+        check("increment_metric", abi::proxy_increment_metric(metric.0, by))
     }
 
     fn record_metric(&self, metric: MetricId, value: u64) -> Result<()> {

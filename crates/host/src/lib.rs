@@ -21,6 +21,9 @@
 //! - Request headers can be read in `on_request_headers` and again in `on_log`, not between the two.
 //! - Old and new configuration live side by side in one VM: state belongs to a root context, and a stream keeps the root it
 //!   began with.
+//! - A virtual machine lives as long as one of its plugins is in force. A root that has more to send after `proxy_on_done` gets ticks and
+//!   answers for as long; when the last one goes, as at the proxy's own end, the machine is gone as soon as `proxy_on_done` returns.
+//! - A stream is logged before `proxy_on_done` is called for it, but for HTTP/3, where it is the other way round.
 //! - `on_configure` also runs on the main thread and in a throw-away canary, and a failure there is remembered: it has no effect
 //!   outside the VM and never depends on the network.
 //! - Action 1 of `on_request_headers` holds only the headers where the operator set `allow_on_headers_stop_iteration`, and a body
@@ -40,6 +43,7 @@ pub mod buffers;
 pub mod dispatcher;
 mod ending;
 pub mod error;
+mod gzip;
 pub mod hostcalls;
 pub mod identity;
 mod observer;

@@ -24,6 +24,10 @@ impl<P: Proxy> Observer for ProxyObserver<'_, P> {
         let _ = self.0.record_metric(metric, value);
     }
 
+    fn adjust(&mut self, metric: MetricId, by: i64) {
+        let _ = self.0.adjust_metric(metric, by);
+    }
+
     fn set_state(&mut self, key: &str, value: &str) {
         let _ = self.0.set_state(key, value.as_bytes());
     }

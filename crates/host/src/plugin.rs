@@ -40,24 +40,37 @@ pub struct Callbacks {
     pub http_call_response: bool,
     /// `proxy_on_log`: stages observe how requests end.
     pub log: bool,
+    /// `proxy_on_done`: stages have something to send when their configuration ends. Streams are forgotten there too.
+    pub done: bool,
+    /// `proxy_on_delete`: where streams are forgotten otherwise.
+    pub delete: bool,
 }
 
 impl Callbacks {
     /// None.
-    pub const NONE: Self =
-        Self { request_headers: false, response_headers: false, tick: false, http_call_response: false, log: false };
+    pub const NONE: Self = Self {
+        request_headers: false,
+        response_headers: false,
+        tick: false,
+        http_call_response: false,
+        log: false,
+        done: false,
+        delete: false,
+    };
+
+    const DECIDING: Self = Self { request_headers: true, tick: true, http_call_response: true, ..Self::NONE };
 
     /// What the stages of a module need.
     #[must_use]
     pub const fn needed_by(module: Module) -> Self {
         match module {
-            Module::JwtAuth => Self { request_headers: true, tick: true, http_call_response: true, ..Self::NONE },
-            Module::AuthHeader => Self { log: false, ..Self::needed_by(Module::Bundle) },
+            Module::JwtAuth => Self { delete: true, ..Self::DECIDING },
+            Module::AuthHeader => Self { response_headers: true, delete: true, ..Self::DECIDING },
             // The request's headers can be read again when the exchange is logged.
-            Module::AuditLog | Module::Metrics => Self { log: true, ..Self::NONE },
-            Module::Bundle => {
-                Self { request_headers: true, response_headers: true, tick: true, http_call_response: true, log: true }
-            }
+            Module::Metrics => Self { log: true, delete: true, ..Self::NONE },
+            // It refuses requests that could not be recorded.
+            Module::AuditLog => Self { log: true, done: true, ..Self::DECIDING },
+            Module::Bundle => Self { response_headers: true, log: true, done: true, ..Self::DECIDING },
         }
     }
 
@@ -70,13 +83,15 @@ impl Callbacks {
             && self.tick == needed.tick
             && self.http_call_response == needed.http_call_response
             && self.log == needed.log
+            && self.done == needed.done
+            && self.delete == needed.delete
     }
 }
 
 /// Exports a [`Module`], with the callbacks that its stages need beside those that every module has.
 ///
 /// ```
-/// portcullis_host::plugin!(Metrics: log);
+/// portcullis_host::plugin!(Metrics: log, delete);
 /// ```
 ///
 /// A callback too many or too few does not compile.
@@ -104,7 +119,6 @@ macro_rules! plugin {
         $crate::export!(proxy_on_context_create(context: u32, root: u32) => $crate::plugin::on_context_create(context, root));
         $crate::export!(proxy_on_vm_start(_context: u32, _size: usize) -> u32 => $crate::plugin::on_vm_start());
         $crate::export!(proxy_on_configure(context: u32, size: usize) -> u32 => $crate::plugin::on_configure(&PLUGIN, context, size));
-        $crate::export!(proxy_on_delete(context: u32) => $crate::plugin::on_delete(context));
         $($crate::callback!($callback);)+
     };
 }
@@ -132,6 +146,12 @@ macro_rules! callback {
     };
     (log) => {
         $crate::export!(proxy_on_log(context: u32) => $crate::plugin::on_log(context));
+    };
+    (done) => {
+        $crate::export!(proxy_on_done(context: u32) -> u32 => $crate::plugin::on_done(context));
+    };
+    (delete) => {
+        $crate::export!(proxy_on_delete(context: u32) => $crate::plugin::on_delete(context));
     };
 }
 
@@ -188,7 +208,7 @@ pub fn on_configure(plugin: &Plugin, context: u32, size: usize) -> u32 {
     DISPATCHER.with(|dispatcher| dispatcher.configure(plugin, context, size)).into()
 }
 
-/// A second went by.
+/// Some time went by.
 pub fn on_tick(context: u32) {
     DISPATCHER.with(|dispatcher| dispatcher.tick(context));
 }
@@ -213,6 +233,11 @@ pub fn on_log(context: u32) {
     DISPATCHER.with(|dispatcher| dispatcher.log(context));
 }
 
+/// The proxy has no more to do with a context; 1 when the module has neither.
+pub fn on_done(context: u32) -> u32 {
+    DISPATCHER.with(|dispatcher| dispatcher.done(context)).into()
+}
+
 /// A context is no more.
 pub fn on_delete(context: u32) {
     DISPATCHER.with(|dispatcher| dispatcher.delete(context));
@@ -224,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_module_exports_no_callback_that_its_stages_do_not_need() {
-        let all = Callbacks { request_headers: true, response_headers: true, tick: true, http_call_response: true, log: true };
+        let all = Callbacks { response_headers: true, log: true, done: true, ..Callbacks::DECIDING };
         let modules = [Module::JwtAuth, Module::AuthHeader, Module::AuditLog, Module::Metrics, Module::Bundle];
         for module in modules {
             assert!(Callbacks::needed_by(module).are_those_of(module));

@@ -53,6 +53,8 @@ pub trait Proxy {
     fn attributes(&self) -> Result<Vec<u8>>;
     /// Writes a value of filter state of the effective context.
     fn set_state(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Says that the effective context, a root that asked for more time, needs no more.
+    fn done(&self) -> Result<()>;
     /// Makes another context the effective one until the callback ends.
     fn enter(&self, context: u32) -> Result<()>;
 
@@ -72,6 +74,8 @@ pub trait Proxy {
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId>;
     /// Adds to a counter.
     fn increment_metric(&self, metric: MetricId, amount: u64) -> Result<()>;
+    /// Adds to a gauge, or takes away from it.
+    fn adjust_metric(&self, metric: MetricId, by: i64) -> Result<()>;
     /// Sets a gauge, or records a value in a histogram.
     fn record_metric(&self, metric: MetricId, value: u64) -> Result<()>;
 }

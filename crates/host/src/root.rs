@@ -9,7 +9,8 @@ use portcullis_core::decision::Decision;
 use portcullis_core::module::Loaded;
 use portcullis_core::publication::Publication;
 use portcullis_core::recent::Recent;
-use portcullis_core::stage::{FetchId, Needs, Stage};
+use portcullis_core::stage::{FetchId, Needs, Stage, TICK_PERIOD};
+use portcullis_core::time::UnixTime;
 
 use crate::error::{Error, Result};
 use crate::identity::{IdentitySource, Understand};
@@ -18,9 +19,6 @@ use crate::stream::Stream;
 
 /// How many decisions are at hand as JSON; to write one takes 0.5 µs.
 const MAX_RECENT: usize = 64;
-
-/// Time between two ticks.
-pub const TICK_PERIOD: Duration = Duration::from_secs(1);
 
 /// A fetch that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +42,16 @@ pub struct Root {
     pub observes: bool,
     /// What its stages want to be read from the proxy.
     pub needs: Needs,
+    /// Whether any of its stages decides about requests. Where none does, they go by unseen until they end.
+    pub decides: bool,
     /// The stages, in the order in which they run.
     pub stages: RefCell<Vec<Box<dyn Stage>>>,
+    /// The longest time between two ticks that its stages can do with; `None` when they need none.
+    pub usual_tick_period: Option<Duration>,
     /// The time between two ticks that the proxy was asked for.
     pub tick_period: Cell<Duration>,
+    /// Since when it is out of force and only sends what it still has; absent while it is in force.
+    pub draining: Cell<Option<UnixTime>>,
     calls: RefCell<Vec<Call>>,
     waiting: RefCell<Vec<Rc<Stream>>>,
     decisions: RefCell<Recent<Decision, Rc<[u8]>>>,
@@ -59,14 +63,21 @@ impl Root {
     pub fn new(id: u32, loaded: Loaded, plugin: &Plugin) -> Self {
         let Loaded { stages, publication, .. } = loaded;
         let needs = stages.iter().fold(Needs::default(), |needs, stage| needs.and(stage.needs()));
+        let identifies = matches!(plugin.identity, IdentitySource::Stages);
+        let decides = identifies || stages.iter().any(|stage| stage.decides());
+        let periods = stages.iter().filter_map(|stage| stage.tick_period());
+        let usual_tick_period = periods.chain(identifies.then_some(TICK_PERIOD)).min();
         Self {
             id,
             identity: plugin.identity,
             publication,
             observes: plugin.callbacks.log,
             needs,
+            decides,
             stages: RefCell::new(stages),
-            tick_period: Cell::new(TICK_PERIOD),
+            usual_tick_period,
+            tick_period: Cell::new(usual_tick_period.unwrap_or(TICK_PERIOD)),
+            draining: Cell::new(None),
             calls: RefCell::new(Vec::new()),
             waiting: RefCell::new(Vec::new()),
             decisions: RefCell::new(Recent::new(MAX_RECENT)),

@@ -5,6 +5,7 @@
 //! Nothing is written before everything is decided. The first refusal counts; the stages after it still run, so that what
 //! they remove is removed.
 
+mod draining;
 mod fetches;
 mod log;
 mod reading;

@@ -82,6 +82,8 @@ pub enum Rejection {
     KeysUnavailable,
     /// The gateway's own credential for the upstream could not be fetched.
     UpstreamCredentialUnavailable,
+    /// What is done could not be recorded: the audit log's buffer is full.
+    AuditUnavailable,
     /// The plugin has no policy.
     PolicyMissing,
     /// The proxy did not answer as its interface says.
@@ -90,7 +92,7 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::TokenMissing,
         Self::AuthorizationMalformed,
         Self::CredentialsMultiple,
@@ -128,6 +130,7 @@ impl Rejection {
         Self::RequestMalformed,
         Self::KeysUnavailable,
         Self::UpstreamCredentialUnavailable,
+        Self::AuditUnavailable,
         Self::PolicyMissing,
         Self::HostError,
     ];
@@ -173,6 +176,7 @@ impl Rejection {
             Self::RequestMalformed => "request_malformed",
             Self::KeysUnavailable => "keys_unavailable",
             Self::UpstreamCredentialUnavailable => "upstream_credential_unavailable",
+            Self::AuditUnavailable => "audit_unavailable",
             Self::PolicyMissing => "policy_missing",
             Self::HostError => "host_error",
         }
@@ -214,7 +218,7 @@ impl Rejection {
             | Self::ClaimTooLarge
             | Self::IdentifierUndecryptable => 403,
             Self::HostError | Self::PolicyMissing => 500,
-            Self::KeysUnavailable | Self::DpopReplayUnknown | Self::UpstreamCredentialUnavailable => 503,
+            Self::KeysUnavailable | Self::DpopReplayUnknown | Self::UpstreamCredentialUnavailable | Self::AuditUnavailable => 503,
         }
     }
 
@@ -259,6 +263,7 @@ impl Rejection {
             Self::RequestMalformed => "The request is malformed.",
             Self::KeysUnavailable => "The keys of the token's issuer cannot be had at the moment.",
             Self::UpstreamCredentialUnavailable => "The gateway's credential for the upstream cannot be had at the moment.",
+            Self::AuditUnavailable => "What is done cannot be recorded at the moment.",
             Self::PolicyMissing => "The gateway has no policy for this request.",
             Self::HostError => "The gateway could not process the request.",
         }

@@ -1,3 +1,3 @@
 //! Counts requests by what was decided about them.
 
-portcullis_host::plugin!(Metrics: log);
+portcullis_host::plugin!(Metrics: log, delete);

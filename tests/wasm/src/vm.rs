@@ -1,7 +1,7 @@
 //! One module in a virtual machine of its own: its contexts, and its callbacks called as Envoy calls them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use wasmtime::{AsContext, Instance, Linker, Module, Store, WasmParams, WasmResults};
@@ -41,6 +41,10 @@ pub(crate) struct Vm {
     pub(crate) current: u32,
     /// The context that the module chose to act for.
     pub(crate) effective: Option<u32>,
+    /// The root contexts that asked for more time when they were done.
+    pub(crate) pending: BTreeSet<u32>,
+    /// Those of them that need no more.
+    pub(crate) done: Vec<u32>,
     /// The answer that `proxy_on_http_call_response` may read while it runs.
     pub(crate) call_answer: Option<(Headers, Vec<u8>)>,
 }
@@ -71,7 +75,16 @@ pub(crate) struct Plugin {
 impl Plugin {
     /// Instantiate a module and run its constructors.
     pub(crate) fn new(name: &str, compiled: &Module, linker: &Linker<Vm>, plugin: usize, state: Rc<RefCell<State>>) -> Self {
-        let vm = Vm { plugin, state, contexts: BTreeMap::new(), current: 0, effective: None, call_answer: None };
+        let vm = Vm {
+            plugin,
+            state,
+            contexts: BTreeMap::new(),
+            current: 0,
+            effective: None,
+            pending: BTreeSet::new(),
+            done: Vec::new(),
+            call_answer: None,
+        };
         let mut store = Store::new(module::engine(), vm);
         let instance = linker.instantiate(&mut store, compiled).unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let mut plugin = Self { name: name.to_owned(), instance, store, last_context: 0 };
@@ -102,10 +115,19 @@ impl Plugin {
         id
     }
 
-    /// End a context: done, then delete. Its requests to clusters are cancelled.
+    /// End a context: done, then delete. Its requests to clusters are cancelled. A root that asks for more time is deleted when it
+    /// says that it needs no more.
     pub(crate) fn delete(&mut self, id: u32) {
-        let is_done = self.call::<u32, u32>(id, "proxy_on_done", id);
-        assert!(is_done != Some(0), "{}: a context asks for more time, and nothing would ever end it", self.name);
+        if self.call::<u32, u32>(id, "proxy_on_done", id) == Some(0) {
+            let is_root = matches!(self.store.data().contexts.get(&id), Some(Context::Root { .. }));
+            assert!(is_root, "{}: a stream asks for more time, and nothing would ever end it", self.name);
+            self.store.data_mut().pending.insert(id);
+        } else {
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: u32) {
         self.call::<u32, ()>(id, "proxy_on_delete", id);
         let vm = self.store.data_mut();
         vm.contexts.remove(&id);
@@ -139,7 +161,12 @@ impl Plugin {
         vm.current = context;
         vm.effective = None;
         match function.call(&mut self.store, parameters) {
-            Ok(result) => Some(result),
+            Ok(result) => {
+                for done in std::mem::take(&mut self.store.data_mut().done) {
+                    self.forget(done);
+                }
+                Some(result)
+            }
             Err(error) => {
                 let state = self.store.data().state.borrow();
                 panic!("{} trapped in {callback} with {}: {error:?}\nlog: {:#?}", self.name, state.faults.describe(), state.logs)

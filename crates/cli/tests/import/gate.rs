@@ -70,7 +70,7 @@ impl Gate {
                 for fetch in stage.due(NOW, &mut Alone).fetches {
                     stage.on_fetched(
                         fetch.id,
-                        FetchOutcome::Answered { status: 200, max_age: None, body: self.keys.clone() },
+                        FetchOutcome::Answered { status: 200, max_age: None, retry_after: None, body: self.keys.clone() },
                         NOW,
                         &mut Alone,
                     );

@@ -144,6 +144,18 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// What tells it from all others.
+    #[must_use]
+    pub const fn id(&self) -> &Serial {
+        &self.id
+    }
+
+    /// When the request came.
+    #[must_use]
+    pub const fn time(&self) -> UnixTime {
+        self.time.0
+    }
+
     /// The event as one line of JSON.
     ///
     /// # Errors

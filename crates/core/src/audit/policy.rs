@@ -1,7 +1,7 @@
 //! What the operator wants to be recorded, checked once.
 //!
 //! Refused are a header or parameter that carries a credential, an object with a parameter that some path of its match does not
-//! give, a name that stands twice in a list, and an empty list of sinks.
+//! give, and a name that stands twice in a list.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use super::event::{Event, Included, Named};
 use super::object_template::ObjectTemplate;
 use super::outcome::{Outcome, is_refused_elsewhere};
 use super::serial::Serials;
-use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record, SinkType};
+use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record};
 use crate::config::{ConfigError, Warning};
 use crate::decision::Effect;
 use crate::matcher::{Matcher, PathParameters, Reading};
@@ -54,7 +54,6 @@ pub struct Policy {
     events: Vec<NamedEvent>,
     default: Record,
     included: Included,
-    sinks: Vec<SinkType>,
     rules: Vec<(Rc<str>, Matcher)>,
 }
 
@@ -69,8 +68,7 @@ impl Policy {
             events.push(NamedEvent::compile(event, &format!("events[{index}]"))?);
         }
         let included = included(&config.include)?;
-        let sinks = sinks(config)?;
-        let policy = Self { events, default: config.default.record, included, sinks, rules: Vec::new() };
+        let policy = Self { events, default: config.default.record, included, rules: Vec::new() };
         let warnings = policy.warnings();
         Ok((policy, warnings))
     }
@@ -87,10 +85,10 @@ impl Policy {
         self.events.iter().any(|event| event.matcher.needs_route_name())
     }
 
-    /// Where events go.
+    /// Whether a request may have to be recorded, however it ends.
     #[must_use]
-    pub fn sinks(&self) -> &[SinkType] {
-        &self.sinks
+    pub fn may_record(&self, exchange: &Exchange) -> bool {
+        self.named(exchange).map_or(self.default, |named| named.event.record) != Record::Never
     }
 
     /// The event of an exchange that has ended, with the next serial; `None`, and none is taken, when it is not to be recorded.
@@ -220,21 +218,4 @@ fn refuse_unfit(names: &[String], path: &str, secrets: &[&str]) -> Result<(), Co
         }
     }
     Ok(())
-}
-
-fn sinks(config: &AuditLogConfig) -> Result<Vec<SinkType>, ConfigError> {
-    let Some(configured) = &config.sinks else {
-        return Ok(vec![SinkType::Accesslog]);
-    };
-    if configured.is_empty() {
-        return Err(ConfigError::new("sinks", "is empty, so that nothing would be recorded").hint("leave it out for `accesslog`"));
-    }
-    let mut sinks = Vec::with_capacity(configured.len());
-    for (index, sink) in configured.iter().enumerate() {
-        if sinks.contains(&sink.r#type) {
-            return Err(ConfigError::new(format!("sinks[{index}].type"), "is named twice"));
-        }
-        sinks.push(sink.r#type);
-    }
-    Ok(sinks)
 }

@@ -314,7 +314,7 @@ impl Schedule {
 fn body(outcome: FetchOutcome) -> Result<(Vec<u8>, Option<Duration>), FetchError> {
     match outcome {
         FetchOutcome::Answered { body, .. } if body.len() > MAX_FETCHED_BYTES => Err(FetchError::TooLarge),
-        FetchOutcome::Answered { status: 200, body, max_age } => Ok((body, max_age)),
+        FetchOutcome::Answered { status: 200, body, max_age, .. } => Ok((body, max_age)),
         FetchOutcome::Answered { status, .. } => Err(FetchError::Status(status)),
         FetchOutcome::Lost => Err(FetchError::Lost),
         FetchOutcome::NotSent => Err(FetchError::NotSent),

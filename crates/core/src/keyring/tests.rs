@@ -34,7 +34,7 @@ fn fetched(keyring: &mut Keyring, outcome: FetchOutcome, now: UnixTime) -> Resul
 }
 
 fn answer(body: impl Into<Vec<u8>>) -> FetchOutcome {
-    FetchOutcome::Answered { status: 200, max_age: None, body: body.into() }
+    FetchOutcome::Answered { status: 200, max_age: None, retry_after: None, body: body.into() }
 }
 
 /// A document with one key; another number gives another key.
@@ -44,12 +44,13 @@ fn document(number: u8) -> FetchOutcome {
     FetchOutcome::Answered {
         status: 200,
         max_age: None,
+        retry_after: None,
         body: json!({"keys": [{"kty": "oct", "k": secret}]}).to_string().into_bytes(),
     }
 }
 
 fn failure() -> FetchOutcome {
-    FetchOutcome::Answered { status: 503, max_age: None, body: Vec::new() }
+    FetchOutcome::Answered { status: 503, max_age: None, retry_after: None, body: Vec::new() }
 }
 
 /// A keyring that fetched its keys at time 0.
@@ -131,8 +132,11 @@ fn a_failure_is_told_and_leaves_the_old_keys() {
         (FetchOutcome::Lost, "no answer came"),
         (FetchOutcome::NotSent, "the proxy did not send the request; does the cluster exist?"),
         (failure(), "the answer has status 503"),
-        (FetchOutcome::Answered { status: 302, max_age: None, body: good.clone() }, "the answer has status 302"),
-        (FetchOutcome::Answered { status: 201, max_age: None, body: good }, "the answer has status 201"),
+        (
+            FetchOutcome::Answered { status: 302, max_age: None, retry_after: None, body: good.clone() },
+            "the answer has status 302",
+        ),
+        (FetchOutcome::Answered { status: 201, max_age: None, retry_after: None, body: good }, "the answer has status 201"),
         (body("<html></html>"), "the key set is not JSON, or an object in it repeats a name"),
         (body(""), "the key set is not JSON, or an object in it repeats a name"),
         (body("{\"keys\":[]}"), "the list `keys` is empty"),
@@ -259,7 +263,7 @@ fn the_age_that_a_server_gives_its_answer_counts_within_bounds() {
         due(&mut keyring, at(0)).unwrap();
         let FetchOutcome::Answered { body, .. } = document(1) else { panic!("an answer") };
         let max_age = max_age.map(Duration::from_secs);
-        fetched(&mut keyring, FetchOutcome::Answered { status: 200, max_age, body }, at(0)).unwrap();
+        fetched(&mut keyring, FetchOutcome::Answered { status: 200, max_age, retry_after: None, body }, at(0)).unwrap();
         assert_eq!(due(&mut keyring, at(next - 1)), None, "{max_age:?}");
         assert!(due(&mut keyring, at(next)).is_some(), "{max_age:?}");
     }

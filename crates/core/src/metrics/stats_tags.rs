@@ -13,5 +13,6 @@ pub const STATS_TAGS: &[(&str, &str)] = &[
     ("method", r"^wasmcustom\.(?:.*;\.;)?(method=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
     ("status_class", r"^wasmcustom\.(?:.*;\.;)?(status_class=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
     ("upstream", r"^wasmcustom\.(?:.*;\.;)?(upstream=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
+    ("sink", r"^wasmcustom\.(?:.*;\.;)?(sink=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
     ("outcome", r"^wasmcustom\.(?:.*;\.;)?(outcome=\.=([^;]*);\.;)(?:.*;\.;)?portcullis_[a-z_]+$"),
 ];

@@ -35,6 +35,8 @@ impl Observer for Board {
         self.record(metric, amount);
     }
 
+    fn adjust(&mut self, _: MetricId, _: i64) {}
+
     fn record(&mut self, metric: MetricId, value: u64) {
         self.values.entry(self.names[metric.0 as usize].clone()).or_default().push(value);
     }
@@ -217,8 +219,13 @@ fn extract(expressions: &[(&'static str, Regex)], name: &str) -> (String, BTreeM
 
 #[test]
 fn stats_tags_turn_names_into_labels() {
-    // `outcome` is a label of the fetches of keys.
-    assert!(STATS_TAGS.iter().map(|(tag, _)| *tag).eq(Label::ALL.map(Label::as_str).into_iter().chain(["upstream", "outcome"])));
+    // The last ones are labels of what the stages count of themselves.
+    assert!(
+        STATS_TAGS
+            .iter()
+            .map(|(tag, _)| *tag)
+            .eq(Label::ALL.map(Label::as_str).into_iter().chain(["upstream", "sink", "outcome"]))
+    );
     let cases: &[(&str, &[Label])] = &[
         (REQUESTS_TOTAL, &Label::ALL),
         (REQUEST_DURATION_MS, &[Label::Rule]),

@@ -226,6 +226,6 @@ fn request(
         }
     };
     let body: Rc<[u8]> = form::body(&members).into_bytes().into();
-    let post = Post { content_type: form::CONTENT_TYPE, authorization, body };
+    let post = Post { content_type: form::CONTENT_TYPE, authorization, headers: Vec::new(), body };
     Ok(Some(Fetch { post: Some(post), ..location.fetch(id, timeout) }))
 }

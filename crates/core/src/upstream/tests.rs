@@ -63,7 +63,7 @@ fn set(name: &str, value: &str) -> Edit {
 
 fn answer(token: &str, expires_in: u64) -> FetchOutcome {
     let body = json!({"access_token": token, "token_type": "Bearer", "expires_in": expires_in}).to_string().into_bytes();
-    FetchOutcome::Answered { status: 200, max_age: None, body }
+    FetchOutcome::Answered { status: 200, max_age: None, retry_after: None, body }
 }
 
 fn due(stage: &mut UpstreamCredentials, now: UnixTime) -> Vec<Fetch> {
@@ -190,7 +190,7 @@ fn one_fetch_serves_all_who_wait_and_is_renewed_before_the_end() {
 #[test]
 fn without_a_token_nothing_goes_on() {
     let mut stage = stage(client(&json!({"timeout": "2s"})));
-    let failed = || FetchOutcome::Answered { status: 500, max_age: None, body: b"s3cr&t".to_vec() };
+    let failed = || FetchOutcome::Answered { status: 500, max_age: None, retry_after: None, body: b"s3cr&t".to_vec() };
     assert_eq!(due(&mut stage, NOW).len(), 1);
     let said = stage.on_fetched(FetchId(0), failed(), NOW, &mut Alone).unwrap();
     assert_eq!(said.text, "credential for the upstream billing not fetched: the answer has status 500");

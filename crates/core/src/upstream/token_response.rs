@@ -92,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     fn answer(status: u16, body: &str) -> Result<(String, Duration), TokenError> {
-        read(FetchOutcome::Answered { status, max_age: None, body: body.as_bytes().to_vec() })
+        read(FetchOutcome::Answered { status, max_age: None, retry_after: None, body: body.as_bytes().to_vec() })
     }
 
     #[test]

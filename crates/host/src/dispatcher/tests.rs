@@ -1,6 +1,7 @@
 //! The life of contexts and requests, with stages that do what the test says.
 
 mod answering;
+mod draining;
 mod observing;
 mod responding;
 mod stripping;
@@ -48,6 +49,10 @@ struct Script {
     strips: bool,
     keeps_answers: bool,
     clears_route_cache: bool,
+    /// How many things it has left to send.
+    left: u32,
+    is_pressing: bool,
+    only_observes: bool,
 }
 
 thread_local! {
@@ -60,6 +65,24 @@ struct Scripted(Rc<RefCell<Script>>);
 impl Stage for Scripted {
     fn needs(&self) -> Needs {
         self.0.borrow().needs
+    }
+
+    fn decides(&self) -> bool {
+        !self.0.borrow().only_observes
+    }
+
+    fn is_pressing(&self, _now: UnixTime) -> bool {
+        self.0.borrow().is_pressing
+    }
+
+    fn drain(&mut self) -> bool {
+        self.0.borrow().left == 0
+    }
+
+    fn abandon(&mut self, observer: &mut dyn Observer) {
+        for left in 0..std::mem::take(&mut self.0.borrow_mut().left) {
+            observer.print(&format!("left {left}"));
+        }
     }
 
     fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
@@ -128,8 +151,15 @@ fn load(document: &[u8], _: Platform<'_>) -> Result<Loaded, ConfigError> {
 
 const PRINCIPAL: &str = r#"{"issuer":"https://uaa","subject":"2","roles":[],"scopes":[],"audiences":[],"claims":{},"method":"jwt","tokenId":null,"expiresAt":null}"#;
 
-const ALL: Callbacks =
-    Callbacks { request_headers: true, response_headers: true, tick: true, http_call_response: true, log: true };
+const ALL: Callbacks = Callbacks {
+    request_headers: true,
+    response_headers: true,
+    tick: true,
+    http_call_response: true,
+    log: true,
+    done: true,
+    delete: true,
+};
 const DECIDES: Plugin = Plugin { load, identity: IdentitySource::Stages, callbacks: ALL };
 const READS: Plugin =
     Plugin { load, identity: IdentitySource::of(Module::AuthHeader), callbacks: Callbacks { tick: false, ..ALL } };

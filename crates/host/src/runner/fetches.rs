@@ -1,20 +1,21 @@
 //! Sends the fetches that stages want, gives them the outcomes, and asks again about the requests that waited.
 //!
 //! Where another worker fetches, nobody tells this one when it is done. While requests wait here for such a fetch, the ticks
-//! come quickly; otherwise once a second.
+//! come quickly; otherwise as seldom as the stages can do with.
 
 use std::time::Duration;
 
+use portcullis_core::delivery::retry_after;
 use portcullis_core::headers::Headers;
 use portcullis_core::keyring::max_age;
-use portcullis_core::stage::{Due, Fetch, FetchId, FetchOutcome, MAX_FETCHED_BYTES, Message};
+use portcullis_core::stage::{Due, Fetch, FetchId, FetchOutcome, MAX_FETCHED_BYTES, Message, TICK_PERIOD};
 use portcullis_core::time::UnixTime;
 
 use super::{MIN_TICK_WAIT, Runner};
 use crate::error::Result;
 use crate::observer::ProxyObserver;
 use crate::proxy::Proxy;
-use crate::root::{Call, TICK_PERIOD};
+use crate::root::Call;
 use crate::stream::{Stream, Wait};
 use crate::surroundings::ProxySurroundings;
 
@@ -40,20 +41,21 @@ impl<P: Proxy> Runner<'_, P> {
     /// Takes the outcome of a fetch. Runs in the root's context. An unknown token is none of this configuration's: nothing happens.
     pub fn on_fetched(&self, call: Call, num_headers: usize, body_size: usize) {
         let Ok(now) = self.proxy.now() else { return };
-        let outcome = if num_headers == 0 { FetchOutcome::Lost } else { self.read_outcome(body_size) };
+        let outcome = if num_headers == 0 { FetchOutcome::Lost } else { self.read_outcome(body_size, now) };
         self.tell(call.stage, call.fetch, outcome, now);
         // One fetch may be followed by another: the document that says where the keys are, by the keys.
         self.send_due(call.stage, now);
         self.ask_again(now, |wait| wait.stage == call.stage && wait.fetch == call.fetch);
     }
 
-    fn read_outcome(&self, body_size: usize) -> FetchOutcome {
+    fn read_outcome(&self, body_size: usize, now: UnixTime) -> FetchOutcome {
         let answered = || -> Result<Option<FetchOutcome>> {
             let headers = self.proxy.fetched_headers()?;
             let Some(status) = status(&headers) else { return Ok(None) };
             let limit = MAX_FETCHED_BYTES.saturating_add(1);
             let body = if body_size == 0 { Vec::new() } else { self.proxy.fetched_body(limit.min(body_size))? };
-            Ok(Some(FetchOutcome::Answered { status, max_age: max_age(&headers), body }))
+            let (max_age, retry_after) = (max_age(&headers), retry_after(&headers, now));
+            Ok(Some(FetchOutcome::Answered { status, max_age, retry_after, body }))
         };
         match answered() {
             Ok(Some(outcome)) => outcome,
@@ -106,7 +108,7 @@ impl<P: Proxy> Runner<'_, P> {
     }
 
     /// Sends, from the root's context, what is due for a stage, and asks again about the requests for which something came.
-    fn send_due(&self, stage: usize, now: UnixTime) {
+    pub(super) fn send_due(&self, stage: usize, now: UnixTime) {
         let due = self.due(stage, now);
         self.log(due.messages);
         self.send_all(stage, due.fetches, now);
@@ -124,7 +126,8 @@ impl<P: Proxy> Runner<'_, P> {
     fn set_pace(&self) {
         let is_called = |wait: Wait| self.root.is_calling(wait.stage, wait.fetch);
         let polls = self.root.waiting().iter().filter_map(|stream| stream.wait()).any(|wait| !is_called(wait));
-        self.tick_every(if polls { QUICK_TICK_PERIOD } else { TICK_PERIOD });
+        let usual = self.root.usual_tick_period.unwrap_or(TICK_PERIOD);
+        self.tick_every(if polls { QUICK_TICK_PERIOD } else { usual });
     }
 
     fn tick_every(&self, period: Duration) {

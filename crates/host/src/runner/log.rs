@@ -31,8 +31,24 @@ impl<P: Proxy> Runner<'_, P> {
         let now = now.or(exchange.started).unwrap_or(UnixTime::from_secs(0));
         let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return };
         let mut observer = ProxyObserver(self.proxy);
-        for stage in stages.iter_mut() {
+        let mut pressing = Vec::new();
+        for (index, stage) in stages.iter_mut().enumerate() {
             stage.on_log(exchange, &ending, now, &mut observer);
+            if stage.is_pressing(now) {
+                pressing.push(index);
+            }
+        }
+        drop(stages);
+        if !pressing.is_empty() {
+            self.send_pressing(&pressing, now);
+        }
+    }
+
+    /// Sends at once what stages want to be sent before the next tick, from the root's context: what a stream sends ends with it.
+    fn send_pressing(&self, stages: &[usize], now: UnixTime) {
+        match self.proxy.enter(self.root.id) {
+            Ok(()) => stages.iter().for_each(|stage| self.send_due(*stage, now)),
+            Err(error) => self.report("what is to be sent has to wait for the next tick", error),
         }
     }
 }

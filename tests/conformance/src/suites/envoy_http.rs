@@ -45,6 +45,7 @@ fn answered(case: &Value, provider: &Value, keys: &Value, tokens: &Tokens) -> Re
     let mut gate = Gate::load(&configuration).map_err(|error| format!("not loaded: {error}"))?;
     let headers = case["request"].as_object().into_iter().flatten();
     let ask = headers.fold(Ask::get("/"), |ask, (name, value)| ask.header(name, tokens.fill(value.as_str().unwrap_or_default())));
-    let keys = |_: &_| FetchOutcome::Answered { status: status.unwrap_or(500), max_age: None, body: Vec::new() };
+    let keys =
+        |_: &_| FetchOutcome::Answered { status: status.unwrap_or(500), max_age: None, retry_after: None, body: Vec::new() };
     Ok(gate.ask_with(&ask, NOW, keys).outcome())
 }

@@ -194,7 +194,7 @@ fn authenticated(case: &Value, configuration: &Value, keys: &Value, tokens: &Tok
     };
     let headers = case["headers"].as_object().into_iter().flatten();
     let ask = headers.fold(Ask::get("/"), |ask, (name, value)| ask.header(name, tokens.fill(value.as_str().unwrap_or_default())));
-    let served = || FetchOutcome::Answered { status: 200, max_age: None, body: keys.to_string().into_bytes() };
+    let served = || FetchOutcome::Answered { status: 200, max_age: None, retry_after: None, body: keys.to_string().into_bytes() };
     let mut fetches = 0;
     let mut answer = None;
     for _ in 0..case["repeat"].as_u64().unwrap_or(1) {

@@ -163,7 +163,7 @@ fn served(fetch: &Fetch, tokens: &Value) -> FetchOutcome {
         path if path.contains("delay") => 504,
         _ => 404,
     };
-    FetchOutcome::Answered { status, max_age: None, body: tokens["jwks"]["default"].to_string().into_bytes() }
+    FetchOutcome::Answered { status, max_age: None, retry_after: None, body: tokens["jwks"]["default"].to_string().into_bytes() }
 }
 
 fn fill(template: &str, tokens: &Value) -> String {

@@ -10,6 +10,7 @@ use crate::vm::Context;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     ("proxy_set_tick_period_milliseconds", "i", set_tick_period),
+    ("proxy_done", "", done),
     ("proxy_http_call", "iiiiiiiiii", http_call),
     ("proxy_call_foreign_function", "iiiiii", call_foreign_function),
     ("proxy_get_shared_data", "iiiii", get_shared_data),
@@ -22,6 +23,15 @@ fn set_tick_period(call: &mut HostCall<'_, '_>) -> Answer {
         Some(Context::Root { tick_milliseconds, .. }) => *tick_milliseconds = period,
         _ => call.state().violation("a tick period was set outside of a root context"),
     }
+    Ok(())
+}
+
+fn done(call: &mut HostCall<'_, '_>) -> Answer {
+    let id = call.vm().context_id();
+    if !call.vm().pending.remove(&id) {
+        return Err(Status::NOT_FOUND.into());
+    }
+    call.vm().done.push(id);
     Ok(())
 }
 

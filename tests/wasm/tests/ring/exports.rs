@@ -4,13 +4,12 @@
 use portcullis_wasm_tests::module;
 
 /// What every module exports.
-const ALWAYS: [&str; 8] = [
+const ALWAYS: [&str; 7] = [
     "_initialize",
     "memory",
     "proxy_abi_version_0_2_1",
     "proxy_on_configure",
     "proxy_on_context_create",
-    "proxy_on_delete",
     "proxy_on_memory_allocate",
     "proxy_on_vm_start",
 ];
@@ -35,16 +34,27 @@ const WAITING: [&str; 2] = ["env.proxy_continue_stream", "env.proxy_set_tick_per
 #[test]
 fn exports_the_callbacks_of_its_stages_and_no_others() {
     let cases: [(&str, &[&str]); 5] = [
-        ("jwt_auth", &["proxy_on_http_call_response", "proxy_on_request_headers", "proxy_on_tick"]),
+        ("jwt_auth", &["proxy_on_delete", "proxy_on_http_call_response", "proxy_on_request_headers", "proxy_on_tick"]),
         (
             "auth_header",
-            &["proxy_on_http_call_response", "proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_tick"],
+            &[
+                "proxy_on_delete",
+                "proxy_on_http_call_response",
+                "proxy_on_request_headers",
+                "proxy_on_response_headers",
+                "proxy_on_tick",
+            ],
         ),
-        ("audit_log", &["proxy_on_log"]),
-        ("metrics", &["proxy_on_log"]),
+        // Where something is to be done at the end of a configuration, streams are forgotten in the same callback.
+        (
+            "audit_log",
+            &["proxy_on_done", "proxy_on_http_call_response", "proxy_on_log", "proxy_on_request_headers", "proxy_on_tick"],
+        ),
+        ("metrics", &["proxy_on_delete", "proxy_on_log"]),
         (
             "portcullis",
             &[
+                "proxy_on_done",
                 "proxy_on_http_call_response",
                 "proxy_on_log",
                 "proxy_on_request_headers",
@@ -79,7 +89,8 @@ fn a_module_can_do_no_more_to_a_request_than_its_stages() {
     let cases: [(&str, &[&str]); 5] = [
         ("jwt_auth", &[DECIDING.as_slice(), &WAITING].concat()),
         ("auth_header", &[DECIDING.as_slice(), &WAITING].concat()),
-        ("audit_log", &[]),
+        // With `overflow: block` it refuses requests that could not be recorded.
+        ("audit_log", &[DECIDING.as_slice(), &WAITING].concat()),
         ("metrics", &[]),
         ("portcullis", &[DECIDING.as_slice(), &WAITING].concat()),
     ];
@@ -96,10 +107,10 @@ fn stays_small() {
     // The proxy compiles a module when it starts and keeps a copy for each worker. There is room for a build without wasm-opt, and
     // for little more: what grows beyond is to be looked at.
     let ceiling = |name: &str| match name {
-        "portcullis" => 1_400_000,
+        "portcullis" => 1_500_000,
         "jwt_auth" => 1_100_000,
         "auth_header" => 800_000,
-        "audit_log" => 400_000,
+        "audit_log" => 600_000,
         "metrics" => 250_000,
         other => panic!("there is no ceiling for {other}"),
     };

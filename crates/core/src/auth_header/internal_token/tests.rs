@@ -30,7 +30,7 @@ fn config(more: &Value) -> InternalTokenConfig {
 }
 
 fn compile(more: &Value, seed: Option<[u8; 32]>) -> Result<(InternalToken, Vec<PublicKey>), String> {
-    let platform = Platform { environment: &environment, native_signatures: None, seed };
+    let platform = Platform { environment: &environment, native_signatures: None, seed, compressor: None };
     InternalToken::compile(&config(more), "token.internal", &platform, &mut Vec::new()).map_err(|error| error.to_string())
 }
 
@@ -201,7 +201,7 @@ fn keys_of_a_rotation_are_published_and_only_one_signs() {
     assert_eq!(keys.iter().map(PublicKey::algorithm).collect::<Vec<_>>(), [Algorithm::Es256, Algorithm::EdDsa]);
     let previous = json!({"previousKeys": [{"inline": OTHER_KEY}]});
     let mut warnings = Vec::new();
-    let platform = Platform { environment: &environment, native_signatures: None, seed: None };
+    let platform = Platform { environment: &environment, native_signatures: None, seed: None, compressor: None };
     let compiled = InternalToken::compile(&config(&previous), "token.internal", &platform, &mut warnings).unwrap();
     assert_eq!((compiled.1, warnings), (keys, Vec::new()), "what is public may stand in the configuration");
 }

@@ -13,7 +13,12 @@ fn stage() -> Authn {
 fn document(kid: &str) -> FetchOutcome {
     let mut key = TestKeys::get().p256_jwk();
     key["kid"] = json!(kid);
-    FetchOutcome::Answered { status: 200, max_age: None, body: json!({"keys": [key]}).to_string().into_bytes() }
+    FetchOutcome::Answered {
+        status: 200,
+        max_age: None,
+        retry_after: None,
+        body: json!({"keys": [key]}).to_string().into_bytes(),
+    }
 }
 
 fn ask(stage: &mut Authn, kid: &str, at: UnixTime) -> (Verdict, Option<String>) {

@@ -18,6 +18,8 @@ impl Observer for Board {
     fn increment(&mut self, metric: MetricId, amount: u64) {
         self.record(metric, amount);
     }
+    fn adjust(&mut self, _: MetricId, _: i64) {}
+
     fn record(&mut self, metric: MetricId, value: u64) {
         let index = usize::try_from(metric.0).unwrap().checked_sub(1).unwrap();
         self.1.insert(self.0[index].0.clone(), value);
@@ -43,7 +45,11 @@ fn fetch(stage: &mut Authn, with_keys: &[&str]) {
         key["kid"] = json!("k1");
         let body = json!({"keys": [key]}).to_string().into_bytes();
         let has_keys = with_keys.iter().any(|tenant| *fetch.path == format!("/{tenant}/keys"));
-        let outcome = if has_keys { FetchOutcome::Answered { status: 200, max_age: None, body } } else { FetchOutcome::Lost };
+        let outcome = if has_keys {
+            FetchOutcome::Answered { status: 200, max_age: None, retry_after: None, body }
+        } else {
+            FetchOutcome::Lost
+        };
         stage.on_fetched(fetch.id, outcome, NOW, &mut Alone);
     }
 }

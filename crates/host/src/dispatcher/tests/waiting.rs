@@ -12,7 +12,10 @@ fn holds_a_request_until_its_fetch_ends_then_lets_it_go_once() {
     assert_eq!(scripts[1].borrow().asked, 0);
     answer(&proxy, &dispatcher, 101);
     assert_eq!(end_of(&proxy, STREAM), (vec![], 1, 0));
-    assert_eq!(scripts[0].borrow().outcomes, [FetchOutcome::Answered { status: 200, max_age: None, body: b"{}".to_vec() }]);
+    assert_eq!(
+        scripts[0].borrow().outcomes,
+        [FetchOutcome::Answered { status: 200, max_age: None, retry_after: None, body: b"{}".to_vec() }]
+    );
     assert!(proxy.lines.borrow().contains(&(Severity::Info, "portcullis: keys fetched".to_owned())));
     answer(&proxy, &dispatcher, 101);
     proxy.seconds.set(2_000);

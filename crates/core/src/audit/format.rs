@@ -1,0 +1,63 @@
+//! The forms in which a sink takes events: how an event is written, and how several stand in a batch.
+//!
+//! Whatever the form, the event's line of JSON stands in it as it is, so that it can be checked wherever it is stored.
+
+use std::rc::Rc;
+
+use super::event::Event;
+use crate::config::sink::SinkFormat;
+use crate::delivery::{Framing, Gap};
+
+/// A form in which a sink takes events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One line of JSON for each event.
+    Ndjson,
+}
+
+impl From<SinkFormat> for Format {
+    fn from(format: SinkFormat) -> Self {
+        match format {
+            SinkFormat::Ndjson => Self::Ndjson,
+        }
+    }
+}
+
+impl Format {
+    /// The event as a part of a batch; `line` is its line of JSON.
+    #[must_use]
+    pub fn render(self, _event: &Event<'_>, line: &str) -> String {
+        match self {
+            Self::Ndjson => line.to_owned(),
+        }
+    }
+
+    /// How events stand in a batch.
+    #[must_use]
+    pub fn framing(self) -> Rc<dyn Framing> {
+        match self {
+            Self::Ndjson => Rc::new(Ndjson),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Ndjson;
+
+impl Framing for Ndjson {
+    fn content_type(&self) -> &'static str {
+        "application/x-ndjson"
+    }
+
+    fn separator(&self) -> &str {
+        "\n"
+    }
+
+    fn suffix(&self) -> &str {
+        "\n"
+    }
+
+    fn gap(&self, _gap: &Gap, line: String) -> String {
+        line
+    }
+}

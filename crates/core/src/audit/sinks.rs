@@ -1,0 +1,277 @@
+//! Where events go: the filter state for the proxy's access log, the proxy's own log, and servers.
+//!
+//! Refused are an empty list, a sink that stands twice, and a key that a sink of this type does not have.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::STATE_KEY;
+use super::event::Event;
+use super::format::Format;
+use crate::authn::Destination;
+use crate::config::sink::{Overflow, SinkConfig, SinkType};
+use crate::config::{ConfigError, Warning};
+use crate::delivery::{Backoff, Delivery, Limits, Policy, Record, Surroundings, Target, TargetConfig};
+use crate::platform::Platform;
+use crate::stage::{Due, FetchId, FetchOutcome, Observer, TICK_PERIOD};
+use crate::time::UnixTime;
+
+/// What the seed is hashed with, so that the names of batches tell nothing of what else is made from it.
+const PURPOSE: &[u8] = b"portcullis audit sink";
+/// The shortest time between two ticks.
+const SHORTEST_TICK: Duration = Duration::from_millis(100);
+
+/// Where events go.
+#[derive(Debug, Default)]
+pub struct Sinks {
+    accesslog: bool,
+    stdout: bool,
+    servers: Vec<Server>,
+    fetches: usize,
+}
+
+#[derive(Debug)]
+struct Server {
+    format: Format,
+    delivery: Delivery,
+}
+
+impl Sinks {
+    /// The sinks that an operator wrote; `accesslog` when there is no word of them.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn compile(
+        config: Option<&[SinkConfig]>,
+        platform: &Platform<'_>,
+        seed: &[u8; 32],
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self, ConfigError> {
+        let Some(config) = config else { return Ok(Self { accesslog: true, ..Self::default() }) };
+        if config.is_empty() {
+            return Err(
+                ConfigError::new("sinks", "is empty, so that nothing would be recorded").hint("leave it out for `accesslog`")
+            );
+        }
+        let mut sinks = Self::default();
+        for (index, sink) in config.iter().enumerate() {
+            let path = format!("sinks[{index}]");
+            let is_there = match sink.r#type {
+                SinkType::Accesslog => std::mem::replace(&mut sinks.accesslog, true),
+                SinkType::Stdout => std::mem::replace(&mut sinks.stdout, true),
+                SinkType::Http => {
+                    let server = server(sink, index, &path, platform, seed, warnings)?;
+                    let place = server.delivery.policy().target.place();
+                    if sinks.policies().any(|other| other.target.place() == place) {
+                        return Err(ConfigError::new(format!("{path}.uri"), "is that of a sink before it"));
+                    }
+                    let label = &server.delivery.policy().label;
+                    if sinks.policies().any(|other| other.label == *label) {
+                        return Err(ConfigError::new(format!("{path}.name"), "is the name of a sink before it"));
+                    }
+                    sinks.servers.push(server);
+                    continue;
+                }
+            };
+            if is_there {
+                return Err(ConfigError::new(format!("{path}.type"), "is named twice"));
+            }
+            refuse_foreign_keys(sink, &path)?;
+        }
+        Ok(sinks)
+    }
+
+    fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.servers.iter().map(|server| server.delivery.policy())
+    }
+
+    fn blocking(&mut self) -> impl Iterator<Item = &mut Delivery> {
+        self.servers.iter_mut().map(|server| &mut server.delivery).filter(|delivery| is_blocking(delivery.policy()))
+    }
+
+    /// Whether there are requests that are refused because an event could not be kept.
+    #[must_use]
+    pub fn may_block(&self) -> bool {
+        self.policies().any(is_blocking)
+    }
+
+    /// How often something is to be done.
+    #[must_use]
+    pub fn tick_period(&self) -> Option<Duration> {
+        let shortest = self.policies().map(|policy| policy.limits.interval.min(policy.backoff.first)).min()?;
+        Some(shortest.checked_div(2).unwrap_or_default().clamp(SHORTEST_TICK, TICK_PERIOD))
+    }
+
+    /// Keeps a place for the event of a request that is to be let in; false, and none is kept, when there is none.
+    #[must_use]
+    pub fn reserve(&mut self) -> bool {
+        let has_room = self.blocking().all(|delivery| delivery.has_room());
+        if has_room {
+            self.blocking().for_each(Delivery::reserve);
+        }
+        has_room
+    }
+
+    /// Gives the place back that was kept for an event.
+    pub fn release(&mut self) {
+        self.blocking().for_each(Delivery::release);
+    }
+
+    /// Writes an event; `line` is its line of JSON. `is_blocked` says that its request was refused for want of room.
+    pub fn write(&mut self, event: &Event<'_>, line: &str, is_blocked: bool, now: UnixTime, observer: &mut dyn Observer) {
+        if self.accesslog {
+            observer.set_state(STATE_KEY, line);
+        }
+        if self.stdout {
+            observer.print(line);
+        }
+        if self.servers.is_empty() {
+            return;
+        }
+        let id: Rc<str> = event.id().to_string().into();
+        for Server { format, delivery } in &mut self.servers {
+            if is_blocked && is_blocking(delivery.policy()) {
+                delivery.skip(&id, now);
+            } else {
+                delivery.push(Record { id: Rc::clone(&id), time: event.time(), body: format.render(event, line) }, now);
+            }
+        }
+    }
+
+    /// What is to be sent now.
+    pub fn due(&mut self, now: UnixTime) -> Due {
+        let mut due = Due::default();
+        let count = self.servers.len();
+        for (index, Server { delivery, .. }) in self.servers.iter_mut().enumerate() {
+            let mut id = || {
+                self.fetches = self.fetches.wrapping_add(1);
+                FetchId(self.fetches.wrapping_mul(count).wrapping_add(index))
+            };
+            due.fetches.extend(delivery.due(now, &mut id));
+            due.messages.extend(delivery.take_messages());
+        }
+        due
+    }
+
+    /// Takes the outcome of what was sent.
+    pub fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime) {
+        let index = id.0.checked_rem(self.servers.len());
+        if let Some(server) = index.and_then(|index| self.servers.get_mut(index)) {
+            server.delivery.on_fetched(id, outcome, now);
+        }
+    }
+
+    /// Whether something is to be sent at once.
+    #[must_use]
+    pub fn is_pressing(&self, now: UnixTime) -> bool {
+        self.servers.iter().any(|server| server.delivery.is_pressing(now))
+    }
+
+    /// Writes the metrics that changed.
+    pub fn show(&mut self, observer: &mut dyn Observer) {
+        self.servers.iter_mut().for_each(|server| server.delivery.show(observer));
+    }
+
+    /// From here on nothing waits. Whether there is nothing left to send.
+    pub fn drain(&mut self) -> bool {
+        self.servers.iter_mut().for_each(|server| server.delivery.drain());
+        self.servers.iter().all(|server| server.delivery.is_idle())
+    }
+
+    /// Writes what is left into the proxy's log, one line of JSON each, and then the metrics.
+    pub fn abandon(&mut self, observer: &mut dyn Observer) {
+        for server in &mut self.servers {
+            server.delivery.abandon().iter().for_each(|line| observer.print(line));
+        }
+        self.show(observer);
+    }
+}
+
+fn is_blocking(policy: &Policy) -> bool {
+    policy.overflow == Overflow::Block
+}
+
+/// The clusters that the proxy must have.
+#[must_use]
+pub fn destinations(config: &[SinkConfig]) -> Vec<Destination> {
+    let servers = config.iter().enumerate().filter(|(_, sink)| sink.r#type == SinkType::Http);
+    servers.filter_map(|(index, sink)| target_config(sink).destination(&format!("sinks[{index}]"))).collect()
+}
+
+fn target_config(sink: &SinkConfig) -> TargetConfig<'_> {
+    TargetConfig {
+        uri: sink.uri.as_deref(),
+        cluster: sink.cluster.as_deref(),
+        timeout: sink.timeout,
+        authorization: sink.authorization.as_ref(),
+        headers: &sink.headers,
+        compression: sink.compression.unwrap_or_default(),
+    }
+}
+
+fn server(
+    sink: &SinkConfig,
+    index: usize,
+    path: &str,
+    platform: &Platform<'_>,
+    seed: &[u8; 32],
+    warnings: &mut Vec<Warning>,
+) -> Result<Server, ConfigError> {
+    let label: Rc<str> = sink.name.as_ref().map_or_else(|| format!("sink{index}"), Clone::clone).into();
+    if label.trim().is_empty() {
+        return Err(ConfigError::new(format!("{path}.name"), "is empty"));
+    }
+    let format = sink.format.map(Format::from);
+    let format = format.ok_or_else(|| ConfigError::new(format!("{path}.format"), "is missing").hint("for example `ndjson`"))?;
+    let around = Surroundings { path, environment: platform.environment, compressor: platform.compressor.as_ref() };
+    let target = Target::compile(&target_config(sink), &around, warnings)?;
+    let (batch, buffer) = (sink.batch.unwrap_or_default(), sink.buffer.unwrap_or_default());
+    let retry = sink.retry.unwrap_or_default();
+    let limits = Limits::compile(batch, buffer, retry, sink.in_flight, path)?;
+    let backoff = Backoff::compile(retry, path)?;
+    let overflow = sink.overflow.unwrap_or_default();
+    if overflow == Overflow::Block {
+        let message = "refuses requests while the sink is away for longer than the buffer lasts";
+        warnings.push(Warning::new(format!("{path}.overflow"), message));
+        if limits.attempts.is_some() {
+            let message = "drops events all the same, once they were sent in vain that often; 0 keeps them";
+            warnings.push(Warning::new(format!("{path}.retry.attempts"), message));
+        }
+    }
+    let policy = Policy { label, target, framing: format.framing(), limits, backoff, overflow };
+    Ok(Server { format, delivery: Delivery::new(policy, seed_of(seed, index)) })
+}
+
+fn seed_of(seed: &[u8; 32], index: usize) -> u64 {
+    let index = u64::try_from(index).unwrap_or_default().to_be_bytes();
+    let hash: [u8; 32] = Sha256::new().chain_update(PURPOSE).chain_update(index).chain_update(seed).finalize().into();
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn refuse_foreign_keys(sink: &SinkConfig, path: &str) -> Result<(), ConfigError> {
+    let keys = [
+        ("name", sink.name.is_some()),
+        ("format", sink.format.is_some()),
+        ("uri", sink.uri.is_some()),
+        ("cluster", sink.cluster.is_some()),
+        ("timeout", sink.timeout.is_some()),
+        ("batch", sink.batch.is_some()),
+        ("buffer", sink.buffer.is_some()),
+        ("retry", sink.retry.is_some()),
+        ("inFlight", sink.in_flight.is_some()),
+        ("overflow", sink.overflow.is_some()),
+        ("compression", sink.compression.is_some()),
+        ("authorization", sink.authorization.is_some()),
+        ("headers", !sink.headers.is_empty()),
+    ];
+    match keys.into_iter().find(|(_, is_there)| *is_there) {
+        Some((key, _)) => Err(ConfigError::new(format!("{path}.{key}"), "is only for sinks of `type: http`")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

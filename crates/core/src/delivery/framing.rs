@@ -1,0 +1,61 @@
+//! How records stand in a batch, and how the answer to a batch speaks of them. Each format has one.
+
+use std::borrow::Cow;
+
+use super::record::Gap;
+
+/// What became of one record of a batch that the server took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It has it.
+    Taken,
+    /// It had no time for it: the same record may be sent again.
+    Again(u16),
+    /// It refuses it for what it is.
+    Refused(u16),
+}
+
+/// What an answer with a status of success says of the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receipt {
+    /// All were taken.
+    All,
+    /// All were taken but so many, and it is not said which. They are not to be sent again.
+    AllBut(usize),
+    /// One by one, in the order in which they stood in the batch.
+    Each(Vec<Fate>),
+}
+
+/// How records stand in a batch.
+pub trait Framing: std::fmt::Debug {
+    /// The `content-type` of a batch.
+    fn content_type(&self) -> &'static str;
+
+    /// What stands before the first record.
+    fn prefix(&self) -> &str {
+        ""
+    }
+
+    /// What stands between two records.
+    fn separator(&self) -> &str {
+        ""
+    }
+
+    /// What stands behind the last record.
+    fn suffix(&self) -> &str {
+        ""
+    }
+
+    /// A gap as a record of the format, like those of events; `line` is its line of JSON.
+    fn gap(&self, gap: &Gap, line: String) -> String;
+
+    /// The line of JSON of a record that stands so in a batch: what is written to the proxy's log where the record cannot be sent.
+    fn line<'a>(&self, body: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(body)
+    }
+
+    /// What an answer with a status of success says of so many records.
+    fn receipt(&self, _records: usize, _answer: &[u8]) -> Receipt {
+        Receipt::All
+    }
+}

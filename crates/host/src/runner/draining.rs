@@ -1,0 +1,48 @@
+//! The end of a configuration: what its stages still have is sent, and what cannot be sent is written to the proxy's log.
+
+use std::time::Duration;
+
+use super::Runner;
+use crate::observer::ProxyObserver;
+use crate::proxy::Proxy;
+
+/// How long a configuration that is out of force is kept to send what it still has.
+const LONGEST_DRAIN: Duration = Duration::from_secs(30);
+
+impl<P: Proxy> Runner<'_, P> {
+    /// The configuration is out of force, and no request is left that began with it: sends what there is. Runs in the root's context.
+    /// Whether nothing is left.
+    pub fn drain(&self) -> bool {
+        if self.is_drained() {
+            return true;
+        }
+        // Without a clock nothing can be sent, and nobody knows for how long.
+        let Ok(now) = self.proxy.now() else { return false };
+        if self.root.draining.get().is_none() {
+            self.root.draining.set(Some(now));
+        }
+        let stages = self.root.stages.try_borrow().map_or(0, |stages| stages.len());
+        for stage in 0..stages {
+            self.send_due(stage, now);
+        }
+        self.is_drained()
+    }
+
+    /// Whether nothing is left to send, or no more time to do so.
+    pub fn is_over(&self) -> bool {
+        let Some(since) = self.root.draining.get() else { return false };
+        self.is_drained() || !self.proxy.now().is_ok_and(|now| since <= now && now.since(since) < LONGEST_DRAIN)
+    }
+
+    fn is_drained(&self) -> bool {
+        let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return false };
+        stages.iter_mut().map(|stage| stage.drain()).filter(|is_drained| !is_drained).count() == 0
+    }
+
+    /// Lets the stages write what is left to the proxy's log.
+    pub fn abandon(&self) {
+        let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return };
+        let mut observer = ProxyObserver(self.proxy);
+        stages.iter_mut().for_each(|stage| stage.abandon(&mut observer));
+    }
+}
