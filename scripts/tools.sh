@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Makes sure that what is named is there, and installs what is not: into .tools/, with rustup, or as Debian packages.
 #
-#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [stores] [lint] [compose] [bench] [mutants]
-#                                         nothing named: all but compose, bench and mutants
+#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [stores] [qryn] [lint] [compose] [bench] [mutants]
+#                                         nothing named: all but qryn, compose, bench and mutants
 #
 #   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
 #   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
 #   jose    openssl, and python3 with cryptography, jwcrypto and jwt, whose tokens and values the tests in a real proxy send
 #   idp     glewlwyd and sqlite3: an authorization server, for the tests in a real proxy
 #   stores  PostgreSQL, rsyslog, an OpenTelemetry collector and, where Debian has it, ClickHouse: where audit events are kept
+#   qryn    what stands for Loki and Elasticsearch, with its database: 1 GB; only when it is named
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
 #   mutants cargo-mutants; only when it is named
@@ -56,6 +57,13 @@ for tool in "$@"; do
             say "there is no package of ClickHouse here: its tests are skipped"
         fi
         "$ROOT/scripts/rotel.sh" >/dev/null || say "there is no rotel for this machine: the tests with a collector are skipped"
+        ;;
+    qryn)
+        { has node && has npm; } || apt_install "qryn" nodejs npm
+        python3 -m pip --version >/dev/null 2>&1 || apt_install "chDB" python3 python3-pip
+        mkdir -p "$TOOLS/qryn"
+        npm install --silent --no-audit --no-fund --prefix "$TOOLS/qryn" qryn@3.2.39
+        PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --upgrade --target "$TOOLS/qryn/python" chdb==4.4.0
         ;;
     compose) apt_install "running docker-compose.yml" podman podman-compose runc netavark aardvark-dns iptables debootstrap ;;
     bench) apt_install "measuring" wrk python3 python3-cryptography python3-matplotlib ;;

@@ -24,8 +24,19 @@ BUNDLE_NO_HEADERS = "portcullis.wasm, no headers"
 BUNDLE_SIX_HEADERS = "portcullis.wasm, 6 headers"
 INJECTING = (NATIVE_NO_HEADERS, NATIVE_SIX_HEADERS, BUNDLE_NO_HEADERS, BUNDLE_SIX_HEADERS)
 SIX = (NATIVE_SIX_HEADERS, BUNDLE_SIX_HEADERS)
+# What recording a request costs: without an audit log, with one that does not record this request, and with each sink, beside Envoy's
+# own JSON access log of the same fields.
+BUNDLE_NO_AUDIT = "portcullis.wasm, no audit log"
+BUNDLE_UNRECORDED = "portcullis.wasm, not recorded"
+BUNDLE_JSON_LOG = "portcullis.wasm, Envoy's JSON log"
+BUNDLE_ACCESSLOG = "portcullis.wasm, accesslog"
+BUNDLE_OWN_MEMBERS = "portcullis.wasm, accesslog, own members"
+BUNDLE_HTTP = "portcullis.wasm, http"
+AUDITING = (BUNDLE_NO_AUDIT, BUNDLE_UNRECORDED, BUNDLE_JSON_LOG, BUNDLE_ACCESSLOG, BUNDLE_OWN_MEMBERS, BUNDLE_HTTP)
 
-VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, MODULE_EQUAL, BUNDLE, *INJECTING)
+VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, MODULE_EQUAL, BUNDLE, *INJECTING, *AUDITING)
+# Where the caches of tokens are compared, in time, in a chain and in memory.
+IN_CHAIN = tuple(variant for variant in VARIANTS if variant not in AUDITING)
 # What is compared with jwt_authn.
 OURS = (MODULE, MODULE_EQUAL, BUNDLE)
 
@@ -37,7 +48,7 @@ TOKENS = {COLD: 40_000, "1": 1, "100": 100, "10000": 10_000}
 # Without a cache the rotation makes no difference, and a cache of 100 is no other than none while all tokens are new.
 MEASURED = {
     COLD: (NATIVE, NATIVE_LARGE_CACHE, *OURS),
-    "1": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, *OURS, *INJECTING),
+    "1": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, *OURS, *INJECTING, *AUDITING),
     "100": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, *OURS),
     "10000": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, *OURS),
 }
@@ -75,8 +86,8 @@ def cells(patterns):
         for algorithm in ALGORITHMS
         for case, variants in MEASURED.items()
         for cell in (Cell(variant, algorithm, case) for variant in variants)
-        # To headers it does not matter how the token was signed.
-        if cell.variant not in INJECTING or cell.algorithm == ALGORITHMS[0]
+        # To headers and events it does not matter how the token was signed.
+        if cell.variant not in (*INJECTING, *AUDITING) or cell.algorithm == ALGORITHMS[0]
         if not patterns or is_wanted(cell)
     ]
     return [bare(name) for name in ALGORITHMS if any(cell.algorithm == name for cell in chosen)] + chosen

@@ -4,6 +4,7 @@ and what was decided, and ask the route for its rule. Only the variant for equal
 
 import json
 
+import auditing
 import cases
 from tokens import AUDIENCE, ISSUER
 
@@ -73,7 +74,7 @@ def module(name, jwks, forward, is_equal):
     return wasm(cases.MODULE, configuration)
 
 
-def bundle(name, jwks, forward, headers):
+def bundle(name, jwks, forward, headers, audit_log):
     configuration = {
         "jwtAuth": jwt_auth(name, jwks),
         "authHeader": {
@@ -81,9 +82,10 @@ def bundle(name, jwks, forward, headers):
             "inject": [{"header": header, "claim": claim} for header, claim in headers.items()],
             "token": {"forward": "keep" if forward else "strip"},
         },
-        "auditLog": {},
         "metrics": {},
     }
+    if audit_log is not None:
+        configuration["auditLog"] = audit_log
     return wasm(cases.BUNDLE, configuration)
 
 
@@ -96,7 +98,9 @@ def filters(cell, jwks, chain):
     if cell.variant in (cases.MODULE, cases.MODULE_EQUAL):
         one = module(name, jwks, forward, cell.variant == cases.MODULE_EQUAL)
     elif cell.variant in (cases.BUNDLE, cases.BUNDLE_NO_HEADERS, cases.BUNDLE_SIX_HEADERS):
-        one = bundle(name, jwks, forward, headers)
+        one = bundle(name, jwks, forward, headers, {})
+    elif cell.variant in cases.AUDITING:
+        one = bundle(name, jwks, forward, HEADERS, auditing.audit_log(cell.variant))
     else:
         large = (cases.NATIVE_LARGE_CACHE, cases.NATIVE_NO_HEADERS, cases.NATIVE_SIX_HEADERS)
         sizes = {cases.NATIVE_DEFAULT_CACHE: cases.DEFAULT_CACHE, **dict.fromkeys(large, cases.LARGE_CACHE)}
@@ -130,6 +134,7 @@ def listener(index, cell, port, jwks, chain):
             ]
         },
         http_filters=[*filters(cell, jwks, chain), router],
+        access_log=auditing.access_log(cell.variant),
     )
     return {
         "name": stat_prefix(index),
@@ -140,12 +145,13 @@ def listener(index, cell, port, jwks, chain):
     }
 
 
-def bootstrap(cells, ports, admin, jwks, chain=1):
-    """The whole configuration: a listener for each cell, side by side. `jwks` has the key set of each algorithm."""
+def bootstrap(cells, ports, admin, sink, jwks, chain=1):
+    """The whole configuration: a listener for each cell, side by side. `jwks` has the key set of each algorithm; at the port `sink`
+    audit events are taken."""
     listeners = [
         listener(index, cell, port, jwks[cell.algorithm], chain) for index, (cell, port) in enumerate(zip(cells, ports))
     ]
     return {
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin}}},
-        "static_resources": {"listeners": listeners},
+        "static_resources": {"listeners": listeners, "clusters": [auditing.cluster(sink)]},
     }

@@ -25,6 +25,12 @@ COLOURS = {
     cases.NATIVE_SIX_HEADERS: "#e65100",
     cases.BUNDLE_NO_HEADERS: "#80cbc4",
     cases.BUNDLE_SIX_HEADERS: "#004d40",
+    cases.BUNDLE_NO_AUDIT: "#d7ccc8",
+    cases.BUNDLE_UNRECORDED: "#bcaaa4",
+    cases.BUNDLE_JSON_LOG: "#8d6e63",
+    cases.BUNDLE_ACCESSLOG: "#6d4c41",
+    cases.BUNDLE_OWN_MEMBERS: "#4e342e",
+    cases.BUNDLE_HTTP: "#3e2723",
 }
 ROWS = {"10000": "10,000 tokens", "100": "100 tokens", "1": "1 token", "cold": "cold"}
 STEP = 0.09

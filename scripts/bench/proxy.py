@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import configuration
+from auditing import Sink
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_DEADLINE_S = 60
@@ -36,14 +37,16 @@ class Proxy:
     def __init__(self, envoy, folder, cells, jwks, workers=1, chain=1):
         self.envoy, self.folder, self.workers = envoy, folder, workers
         self.cells = list(cells)
-        *self.ports, self.admin = free_ports(len(self.cells) + 1)
+        *self.ports, self.admin, sink = free_ports(len(self.cells) + 2)
+        self.sink = Sink(envoy, folder, sink)
         self.file = folder / "envoy.json"
-        self.file.write_text(json.dumps(configuration.bootstrap(self.cells, self.ports, self.admin, jwks, chain), indent=1))
+        self.file.write_text(json.dumps(configuration.bootstrap(self.cells, self.ports, self.admin, sink, jwks, chain), indent=1))
         self.file.chmod(0o600)
         self.log = folder / "envoy.log"
         self.process = None
 
     def __enter__(self):
+        self.sink.start()
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [str(self.envoy), "-c", str(self.file), "--use-dynamic-base-id", "--log-level", "warning"]
@@ -77,6 +80,7 @@ class Proxy:
         raise BenchError(f"Envoy was not ready within {START_DEADLINE_S} s:\n{self.last_words()}")
 
     def stop(self):
+        self.sink.stop()
         self.process.terminate()
         try:
             self.process.wait(STOP_DEADLINE_S)

@@ -87,7 +87,7 @@ def main():
     if options.memory != "only":
         rounds, results["about"]["envoy"] = measure_time(options, kept, chosen, 1)
         results["costs"] = summary.costs(rounds, 1)
-        warm = [cell for cell in chosen if cell.case == "1"]
+        warm = [cell for cell in chosen if cell.case == "1" and cell.variant in cases.IN_CHAIN]
         if options.chain > 1 and any(cell.variant != cases.BARE for cell in warm):
             rounds, _ = measure_time(options, kept, warm, options.chain)
             results["chained"] = summary.costs(rounds, options.chain)

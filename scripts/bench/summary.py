@@ -71,6 +71,7 @@ def time_targets(found, chained):
             yield from warm_targets(in_chain, ours, algorithm, ", in a chain")
             yield from many_targets(alone, ours, algorithm)
     yield from header_targets(found)
+    yield from audit_targets(found)
 
 
 def header_targets(found):
@@ -86,6 +87,24 @@ def header_targets(found):
     scaled = ours * REFERENCE_BARE_US / by_variant[cases.BARE].whole.median
     yield Target(f"six headers, where bare Envoy takes {REFERENCE_BARE_US} µs (here they add {ours:.1f})", scaled, 1.5, "µs")
     yield Target("six headers: portcullis.wasm over native", ours / native, 1, "×")
+
+
+def audit_targets(found):
+    """What recording a request adds: by the access log, over Envoy's own log of the same fields, and by a sink over HTTP. The limits
+    in µs are for a machine that REFERENCE_BARE_US tells of."""
+    by_variant = {cost.cell.variant: cost for cost in found if cost.cell.algorithm == cases.ALGORITHMS[0] and cost.cell.case == "1"}
+    if not all(variant in by_variant for variant in cases.AUDITING):
+        return
+    scale = REFERENCE_BARE_US / by_variant[cases.BARE].whole.median
+    for recorded, over, limit in (
+        (cases.BUNDLE_ACCESSLOG, cases.BUNDLE_JSON_LOG, 1.5),
+        (cases.BUNDLE_OWN_MEMBERS, cases.BUNDLE_JSON_LOG, 1.5),
+        (cases.BUNDLE_HTTP, cases.BUNDLE_UNRECORDED, 4),
+        (cases.BUNDLE_UNRECORDED, cases.BUNDLE_NO_AUDIT, 0.2),
+    ):
+        here = by_variant[recorded].added.median - by_variant[over].added.median
+        what = f"{recorded} over {over}, where bare Envoy takes {REFERENCE_BARE_US} µs (here {here:.1f})"
+        yield Target(what, here * scale, limit, "µs")
 
 
 def ratio(costs_of, over, under):
