@@ -26,7 +26,7 @@ const ALLOWED: [(&str, &str); 6] = [
 ];
 
 /// The members of an audit event, in their order, with those of the objects in it.
-const EVENT: [(&str, &str); 41] = [
+const EVENT: [(&str, &str); 42] = [
     ("schema", "The form of the event and its version."),
     (
         "id",
@@ -39,6 +39,7 @@ const EVENT: [(&str, &str); 41] = [
         "outcome",
         "`allowed`, `denied`, `error` (the gateway could not decide, or the upstream gave no whole answer) or `aborted` (the client went away).",
     ),
+    ("sample", "The part of its like that is recorded, for counts to be scaled: `0.1` stands for ten; null when all are."),
     ("decision", "What jwt-auth decided; null when no such module saw the request."),
     ("decision.rule", "The name of the rule that decided; `default` when none matched."),
     ("decision.decision", "`allow`, `deny` or `error`."),

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::fraction::Fraction;
 use super::matching::MatchConfig;
 use super::sink::SinkConfig;
 
@@ -19,6 +20,10 @@ pub struct AuditLogConfig {
     /// The headers, parameters and claims that may stand in an event.
     #[serde(default)]
     pub include: IncludeConfig,
+    /// Whether a route of the proxy may say what is recorded of its requests, in its metadata `filter_metadata.portcullis.audit`: a word
+    /// that wins over `record`.
+    #[serde(default)]
+    pub route_record: bool,
     /// Where events go; default: `accesslog`.
     pub sinks: Option<Vec<SinkConfig>>,
 }
@@ -37,6 +42,8 @@ pub struct EventConfig {
     /// Which of the requests are recorded; default: all.
     #[serde(default = "always")]
     pub record: Record,
+    /// The part of these that is recorded, of those that are let through and answered; default: all.
+    pub sample: Option<Fraction>,
 }
 
 const fn always() -> Record {
@@ -50,11 +57,13 @@ const fn always() -> Record {
 pub struct DefaultConfig {
     /// Which of the requests are recorded; default: the refused ones.
     pub record: Record,
+    /// The part of these that is recorded, of those that are let through and answered; default: all.
+    pub sample: Option<Fraction>,
 }
 
 impl Default for DefaultConfig {
     fn default() -> Self {
-        Self { record: Record::Denied }
+        Self { record: Record::Denied, sample: None }
     }
 }
 
@@ -67,6 +76,8 @@ pub enum Record {
     Never,
     /// The refused ones.
     Denied,
+    /// The refused ones, and those with a method that may change something: any but GET, HEAD, OPTIONS and TRACE.
+    Changes,
     /// All.
     Always,
 }

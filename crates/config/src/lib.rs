@@ -20,6 +20,7 @@ pub mod deny;
 pub mod document;
 pub mod duration;
 mod error;
+pub mod fraction;
 pub mod internal_token;
 pub mod jwt_auth;
 pub mod jwt_rule;

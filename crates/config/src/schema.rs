@@ -8,6 +8,7 @@ use crate::byte_size::ByteSize;
 use crate::decrypt::ClaimPlace;
 use crate::deny::DenyBody;
 use crate::duration::DurationText;
+use crate::fraction::Fraction;
 use crate::jwt_rule::Jwks;
 use crate::realm::Realm;
 use crate::require::Operand;
@@ -36,6 +37,21 @@ impl JsonSchema for ByteSize {
             "description": "A size in bytes: `512KiB`, `1MiB`.",
             "type": "string",
             "pattern": "^[0-9]+(B|KiB|MiB|GiB)$",
+        })
+    }
+}
+
+impl JsonSchema for Fraction {
+    fn schema_name() -> Cow<'static, str> {
+        "Fraction".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A part of a whole: a number above 0, and 1 at most.",
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 1,
         })
     }
 }

@@ -1,7 +1,8 @@
 //! The stage audit-log: one event for each request that the operator wants to have on record.
 //!
 //! When a request has ended, the first event whose match it fulfils names it (`action`, `object`); a request that none matches
-//! falls under `default`. `record` then says whether it is recorded: always, only when refused, or never. Matches are read
+//! falls under `default`. `record` then says whether it is recorded: always, only when it may change something or was refused, only
+//! when refused, or never; `sample`, which part of those that were let through. Matches are read
 //! broadly, and what can be understood in several ways is taken for what is recorded most: no spelling keeps a request off
 //! the record.
 //!
@@ -15,6 +16,8 @@ mod object_template;
 mod outcome;
 mod policy;
 mod redaction;
+mod sampler;
+mod selection;
 mod serial;
 mod sinks;
 mod timestamp;
@@ -25,6 +28,7 @@ pub use format::Format;
 pub use object_template::ObjectTemplate;
 pub use outcome::Outcome;
 pub use policy::Policy;
+pub use sampler::Sampler;
 pub use serial::{Serial, Serials};
 pub use sinks::{Sinks, destinations};
 pub use timestamp::Timestamp;
@@ -48,6 +52,8 @@ pub struct AuditLog {
     standalone: bool,
     serials: Serials,
     sinks: Sinks,
+    sampler: Option<Sampler>,
+    has_warned: bool,
 }
 
 impl AuditLog {
@@ -55,13 +61,36 @@ impl AuditLog {
     /// come from another module; the serials are those of its events.
     #[must_use]
     pub const fn new(policy: Rc<Policy>, standalone: bool, serials: Serials, sinks: Sinks) -> Self {
-        Self { policy, standalone, serials, sinks }
+        Self { policy, standalone, serials, sinks, sampler: None, has_warned: false }
+    }
+
+    /// The same with what draws a part of all requests. Without, each counts as drawn.
+    #[must_use]
+    pub fn with_sampler(self, sampler: Sampler) -> Self {
+        Self { sampler: Some(sampler), ..self }
+    }
+
+    /// Says once that a route has a word in its metadata that is none.
+    fn warn_of_route(&mut self, exchange: &Exchange, observer: &mut dyn Observer) {
+        let word = exchange.route.record.as_deref();
+        if !self.has_warned && word.is_some_and(|word| selection::record_of(word).is_none()) {
+            self.has_warned = true;
+            observer.print(
+                "portcullis: a route's metadata `portcullis.audit` is none of always, changes, denied and never: its requests are \
+                 recorded always",
+            );
+        }
     }
 }
 
 impl Stage for AuditLog {
     fn needs(&self) -> Needs {
-        Needs { route_name: self.policy.needs_route_name(), upstream_identity: self.standalone, ..Needs::default() }
+        Needs {
+            route_name: self.policy.needs_route_name(),
+            route_record: self.policy.hears_routes(),
+            upstream_identity: self.standalone,
+            ..Needs::default()
+        }
     }
 
     fn decides(&self) -> bool {
@@ -87,7 +116,9 @@ impl Stage for AuditLog {
         if exchange.is_audit_reserved {
             self.sinks.release();
         }
-        let Some(event) = self.policy.event(exchange, ending, now, &mut self.serials) else { return };
+        self.warn_of_route(exchange, observer);
+        let event = self.policy.event(exchange, ending, now, &mut self.serials, self.sampler.as_mut());
+        let Some(event) = event else { return };
         let Ok(line) = event.to_json() else { return };
         let reason = exchange.decision.as_ref().map(|decision| &*decision.reason);
         let is_blocked = reason == Some(Rejection::AuditUnavailable.code());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use crate::audit::{self, AuditLog, Serials, Sinks};
+use crate::audit::{self, AuditLog, Sampler, Serials, Sinks};
 use crate::auth_header::{self, AuthHeader, InternalToken};
 use crate::authn::{self, Authn, Destination, Inject};
 use crate::config::audit_log::AuditLogConfig;
@@ -241,7 +241,9 @@ impl Loaded {
         let seed = platform.seed.ok_or_else(|| ConfigError::new("", "cannot name its events: the proxy has no randomness"))?;
         let sinks = Sinks::compile(config.sinks.as_deref(), platform, &seed, &mut self.warnings)?;
         self.destinations.extend(audit::destinations(config.sinks.as_deref().unwrap_or_default()));
-        self.stages.push(Box::new(AuditLog::new(Rc::new(policy), beside.is_none(), Serials::new(&seed), sinks)));
+        self.stages.push(Box::new(
+            AuditLog::new(Rc::new(policy), beside.is_none(), Serials::new(&seed), sinks).with_sampler(Sampler::new(&seed)),
+        ));
         Ok(())
     }
 

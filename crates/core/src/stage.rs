@@ -38,6 +38,8 @@ pub struct Needs {
     pub route_name: bool,
     /// The rule that the route names in its metadata.
     pub route_rule: bool,
+    /// What the route says in its metadata about the record of its requests.
+    pub route_record: bool,
     /// The principal and decision that a module before this one left in filter state.
     pub upstream_identity: bool,
     /// The headers of answers.
@@ -51,6 +53,7 @@ impl Needs {
         Self {
             route_name: self.route_name || other.route_name,
             route_rule: self.route_rule || other.route_rule,
+            route_record: self.route_record || other.route_record,
             upstream_identity: self.upstream_identity || other.upstream_identity,
             response_headers: self.response_headers || other.response_headers,
         }
@@ -65,6 +68,8 @@ pub struct Route {
     /// What its metadata `filter_metadata.portcullis.rule` holds, when a stage [`Needs`] it: the name of a rule, if the operator
     /// made no mistake.
     pub rule: Option<Vec<u8>>,
+    /// What its metadata `filter_metadata.portcullis.audit` holds when the exchange ends, when a stage [`Needs`] it.
+    pub record: Option<Vec<u8>>,
 }
 
 /// One request and what is known about it so far.

@@ -262,7 +262,7 @@ fn records_and_counts_a_request_of_the_bundle() {
         line,
         concat!(
             r#"{"schema":"portcullis.audit/1","id":"f56ece944e25fc4c-1","time":"2027-01-15T08:00:00.000Z","action":"order.approve","object":"7","#,
-            r#""outcome":"allowed","decision":{"rule":"approve","decision":"allow","reason":"token_valid","issuer":"shop","shadow":false},"#,
+            r#""outcome":"allowed","sample":null,"decision":{"rule":"approve","decision":"allow","reason":"token_valid","issuer":"shop","shadow":false},"#,
             r#""strippedHeaders":null,"principal":{"issuer":"https://issuer.example.com","subject":"alice","roles":["RESTAURANT"],"#,
             r#""method":"jwt","tokenId":null,"claims":{}},"#,
             r#""request":{"method":"POST","host":"api.example.com","path":"/orders/7/approve","pathTemplate":"/orders/{id}/approve","#,

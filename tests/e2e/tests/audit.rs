@@ -116,6 +116,7 @@ fn event_says_who_did_what_on_which_object_and_how_it_ended() {
         "action": "order.approve",
         "object": "order/42",
         "outcome": "allowed",
+        "sample": null,
         "decision": {"rule": "approve", "decision": "allow", "reason": "token_valid", "issuer": "uaa", "shadow": false},
         "strippedHeaders": null,
         "principal": {

@@ -75,7 +75,8 @@ impl Given {
         let pseudo = pseudo.into_iter().filter_map(|(name, value)| Some((name, value?.as_str())));
         let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut exchange = Exchange::new(Request::new(Headers::from_pairs(pseudo.chain(headers))), Some(now));
-        exchange.route = Route { name: self.route.clone(), rule: self.route_rule.clone().map(String::into_bytes) };
+        exchange.route =
+            Route { name: self.route.clone(), rule: self.route_rule.clone().map(String::into_bytes), ..Route::default() };
         exchange
     }
 

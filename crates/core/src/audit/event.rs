@@ -13,9 +13,11 @@ use sha2::{Digest, Sha256};
 
 use super::outcome::{Outcome, is_grpc};
 use super::redaction::{redact, redact_bytes, redact_claim};
+use super::selection::Recorded;
 use super::serial::Serial;
 use super::timestamp::Timestamp;
 use super::trace_id::trace_id;
+use crate::config::fraction::Fraction;
 use crate::decision::Decision;
 use crate::principal::{Method, Principal};
 use crate::request::Request;
@@ -58,6 +60,7 @@ pub struct Event<'a> {
     action: Option<&'a str>,
     object: Option<String>,
     outcome: Outcome,
+    sample: Option<f64>,
     decision: Option<&'a Decision>,
     stripped_headers: Option<Vec<String>>,
     principal: Option<Caller<'a>>,
@@ -118,17 +121,20 @@ impl<'a> Event<'a> {
         now: UnixTime,
         id: Serial,
         named: Named<'a>,
+        recorded: Recorded,
         included: &'a Included,
     ) -> Self {
         let facts = ending.facts();
         let request = &exchange.request;
+        let outcome = Outcome::of(exchange, ending);
         Self {
             schema: SCHEMA,
             id,
             time: Timestamp(exchange.started.unwrap_or(now)),
             action: named.action,
             object: named.object.map(|object| redact(&object).into_owned()),
-            outcome: Outcome::of(exchange, ending),
+            outcome,
+            sample: recorded.sample.filter(|_| outcome == Outcome::Allowed).map(Fraction::get),
             decision: exchange.decision.as_ref(),
             stripped_headers: stripped(&exchange.stripped),
             principal: exchange.identity.as_ref().and_then(|identity| Some(Caller::new(identity.principal()?, &included.claims))),

@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use super::event::{Event, Included, Named};
 use super::object_template::ObjectTemplate;
-use super::outcome::{Outcome, is_refused_elsewhere};
+use super::sampler::Sampler;
+use super::selection::Selection;
 use super::serial::Serials;
 use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record};
 use crate::config::{ConfigError, Warning};
-use crate::decision::Effect;
 use crate::matcher::{Matcher, PathParameters, Reading};
 use crate::path::RequestPath;
 use crate::request::Request;
@@ -39,20 +39,22 @@ struct NamedEvent {
     name: String,
     matcher: Matcher,
     object: Option<ObjectTemplate>,
-    record: Record,
+    selection: Selection,
 }
 
 /// An event with the parameters of the path that fulfils it.
 struct Match<'a> {
     event: &'a NamedEvent,
     parameters: PathParameters<'a>,
+    selection: Selection,
 }
 
 /// The policy of the stage audit-log.
 #[derive(Debug, Clone)]
 pub struct Policy {
     events: Vec<NamedEvent>,
-    default: Record,
+    default: Selection,
+    hears_routes: bool,
     included: Included,
     rules: Vec<(Rc<str>, Matcher)>,
 }
@@ -67,8 +69,9 @@ impl Policy {
         for (index, event) in config.events.iter().enumerate() {
             events.push(NamedEvent::compile(event, &format!("events[{index}]"))?);
         }
+        let default = Selection::compile(config.default.record, config.default.sample, "default")?;
         let included = included(&config.include)?;
-        let policy = Self { events, default: config.default.record, included, rules: Vec::new() };
+        let policy = Self { events, default, hears_routes: config.route_record, included, rules: Vec::new() };
         let warnings = policy.warnings();
         Ok((policy, warnings))
     }
@@ -85,10 +88,16 @@ impl Policy {
         self.events.iter().any(|event| event.matcher.needs_route_name())
     }
 
+    /// Whether routes may say in their metadata what is recorded.
+    #[must_use]
+    pub const fn hears_routes(&self) -> bool {
+        self.hears_routes
+    }
+
     /// Whether a request may have to be recorded, however it ends.
     #[must_use]
     pub fn may_record(&self, exchange: &Exchange) -> bool {
-        self.named(exchange).map_or(self.default, |named| named.event.record) != Record::Never
+        self.hears_routes || self.named(exchange).map_or(self.default, |named| named.selection).record != Record::Never
     }
 
     /// The event of an exchange that has ended, with the next serial; `None`, and none is taken, when it is not to be recorded.
@@ -99,18 +108,13 @@ impl Policy {
         ending: &dyn Ending,
         now: UnixTime,
         serials: &mut Serials,
+        sampler: Option<&mut Sampler>,
     ) -> Option<Event<'a>> {
         let named = self.named(exchange);
-        let record = named.as_ref().map_or(self.default, |named| named.event.record);
-        let recorded = match record {
-            Record::Always => true,
-            Record::Denied => is_refused(exchange, ending),
-            Record::Never => false,
-        };
-        recorded.then(|| {
-            let named = self.describe(exchange, named);
-            Event::new(exchange, ending, now, serials.take(), named, &self.included)
-        })
+        let selection = named.as_ref().map_or(self.default, |named| named.selection);
+        let recorded = selection.on_route(exchange.route.record.as_deref()).takes(exchange, ending, sampler)?;
+        let named = self.describe(exchange, named);
+        Some(Event::new(exchange, ending, now, serials.take(), named, recorded, &self.included))
     }
 
     fn describe<'a>(&'a self, exchange: &'a Exchange, named: Option<Match<'a>>) -> Named<'a> {
@@ -133,7 +137,14 @@ impl Policy {
         if let Some(index) = everything.filter(|index| index.saturating_add(1) < self.events.len()) {
             warnings.push(Warning::new(format!("events[{index}]"), "matches every request, so no event after it is ever named"));
         }
-        if self.events.iter().map(|event| event.record).chain([self.default]).all(|record| record == Record::Never) {
+        if !self.hears_routes
+            && self
+                .events
+                .iter()
+                .map(|event| event.selection)
+                .chain([self.default])
+                .all(|selection| selection.record == Record::Never)
+        {
             warnings.push(Warning::new("", "records nothing"));
         }
         warnings
@@ -142,11 +153,15 @@ impl Policy {
     /// The first event that the request fulfils.
     ///
     /// A request that can be understood in several ways falls under an event before that one if any of its readings fulfils
-    /// it, but only to be recorded more, never less: an odd spelling keeps nothing off the record.
+    /// it, but only to be recorded more, never less, and not by chance: an odd spelling keeps nothing off the record.
     fn named<'a>(&'a self, exchange: &'a Exchange) -> Option<Match<'a>> {
         let (request, route) = (&exchange.request, exchange.route.name.as_deref());
         let find = |event: &'a NamedEvent, reading| {
-            event.matcher.matches(request, route, reading).map(|parameters| Match { event, parameters })
+            event.matcher.matches(request, route, reading).map(|parameters| Match {
+                event,
+                parameters,
+                selection: event.selection,
+            })
         };
         let mut possible: Option<Match<'a>> = None;
         let mut certain = None;
@@ -156,28 +171,20 @@ impl Policy {
                 break;
             }
             if (event.matcher.reads_headers() || is_odd(request))
-                && possible.as_ref().is_none_or(|other| other.event.record < event.record)
+                && possible.as_ref().is_none_or(|other| other.selection.record < event.selection.record)
             {
-                possible = find(event, Reading::Lenient).or(possible);
+                let found = find(event, Reading::Lenient);
+                possible = found.map(|found| Match { selection: found.selection.whole(), ..found }).or(possible);
             }
         }
-        let enough = certain.as_ref().map_or(self.default, |named| named.event.record);
-        possible.filter(|named| named.event.record >= enough).or(certain)
+        let enough = certain.as_ref().map_or(self.default, |named| named.selection).record;
+        possible.filter(|named| named.selection.record >= enough).or(certain)
     }
 }
 
 /// Whether the request has a method, host or path that can be understood in several ways.
 fn is_odd(request: &Request) -> bool {
     request.method().is_none() || request.host().is_none() || request.path().is_none_or(RequestPath::is_ambiguous)
-}
-
-/// Whether the request was refused, also when the client did not wait for the answer, or would have been by a rule in shadow.
-fn is_refused(exchange: &Exchange, ending: &dyn Ending) -> bool {
-    match &exchange.decision {
-        Some(decision) if decision.effect != Effect::Allow => true,
-        Some(_) => is_refused_elsewhere(exchange, ending),
-        None => Outcome::of(exchange, ending) == Outcome::Denied,
-    }
 }
 
 impl NamedEvent {
@@ -192,7 +199,8 @@ impl NamedEvent {
             .as_deref()
             .map(|object| ObjectTemplate::parse(object, &matcher.parameters(), &format!("{path}.object")))
             .transpose()?;
-        Ok(Self { name: config.name.clone(), matcher, object, record: config.record })
+        let selection = Selection::compile(config.record, config.sample, path)?;
+        Ok(Self { name: config.name.clone(), matcher, object, selection })
     }
 }
 

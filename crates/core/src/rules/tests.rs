@@ -266,7 +266,7 @@ fn first_rule_that_matches_wins() {
     assert!(rules.needs_route_name());
     assert_eq!(warnings, ["rules[2]: lets everyone in on every path"]);
     let on = |path: &[u8], name: Option<&str>| {
-        let route = Route { name: name.map(str::to_owned), rule: None };
+        let route = Route { name: name.map(str::to_owned), rule: None, ..Route::default() };
         on_route(&rules, &request("GET", "h", path), &route)
     };
     assert_eq!(on(b"/x/y", None), "denied a");

@@ -96,7 +96,7 @@ fn it_replaces_whatever_the_header_held_of_the_requests_that_it_is_for() {
     let mut billing = exchange("/billing/1", &headers);
     billing.edits.set("authorization", "Bearer internal");
     let mut partner = exchange("/", &headers);
-    partner.route = Route { name: Some("partner".to_owned()), rule: None };
+    partner.route = Route { name: Some("partner".to_owned()), rule: None, ..Route::default() };
     for (mut exchange, expected) in [
         (
             billing,
@@ -145,7 +145,7 @@ fn a_request_that_can_be_understood_otherwise_neither_gets_it_nor_goes_without()
         assert!(expected.is_some() || verdict == Verdict::Refuse(Rejection::RequestMalformed.into()), "{path}");
         // Which route the proxy chose, it says itself.
         let mut one = exchange(path, &[]);
-        one.route = Route { name: Some("r".to_owned()), rule: None };
+        one.route = Route { name: Some("r".to_owned()), rule: None, ..Route::default() };
         assert_eq!((by_route.on_request(&mut one, NOW, &mut Alone), edits(&one).len()), (Verdict::Continue, 1), "{path}");
     }
 }

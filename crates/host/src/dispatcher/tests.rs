@@ -43,6 +43,7 @@ struct Script {
     needs: Needs,
     subjects: Vec<Option<String>>,
     rules: Vec<Option<Vec<u8>>>,
+    route_records: Vec<Option<Vec<u8>>>,
     identifies: bool,
     asks_how_it_ended: bool,
     publication: Publication,
@@ -117,6 +118,7 @@ impl Stage for Scripted {
             true => Completion { status: ending.status(), duration: ending.duration(), ..Completion::default() },
             false => Completion::default(),
         };
+        script.route_records.push(exchange.route.record.clone());
         script.logs.push((exchange.decision.clone(), completion));
         observer.print("logged");
     }
@@ -387,7 +389,7 @@ fn two_configurations_side_by_side_do_not_meet() {
 
 #[test]
 fn whatever_call_fails_the_request_does_not_go_on() {
-    let needs = Needs { route_name: true, route_rule: true, upstream_identity: true, response_headers: true };
+    let needs = Needs { route_name: true, route_rule: true, route_record: true, upstream_identity: true, response_headers: true };
     for plugin in [&DECIDES, &READS] {
         for call in ["request_headers", "now", "property", "edit", "set_state"] {
             if call == "set_state" && !matches!(plugin.identity, IdentitySource::Stages) {

@@ -23,6 +23,9 @@ impl<P: Proxy> Runner<'_, P> {
         {
             self.report("the identity could not be read for the record", error);
         }
+        if self.root.needs.route_record {
+            exchange.route.record = self.read_route_record();
+        }
         let now = self.proxy.now().ok();
         let answered = if let Phase::Answered(status) = stream.phase() { Some(status) } else { None };
         let duration = exchange.started.zip(now).map(|(started, now)| now.since(started));

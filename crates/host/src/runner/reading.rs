@@ -13,6 +13,8 @@ use crate::severity::Severity;
 /// The place of the rule's name in the metadata of the proxy's route. A value that is no string comes as bytes too, and then
 /// names no rule.
 const ROUTE_RULE: &str = "xds\0route_metadata\0filter_metadata\0portcullis\0rule";
+/// The place of what a route says about the record of its requests.
+const ROUTE_RECORD: &str = "xds\0route_metadata\0filter_metadata\0portcullis\0audit";
 const ROUTE_NAME: &str = "xds\0route_name";
 
 impl<P: Proxy> Runner<'_, P> {
@@ -27,7 +29,7 @@ impl<P: Proxy> Runner<'_, P> {
             self.read_identity(understand, exchange)?;
         }
         exchange.request = Request::new(headers);
-        exchange.route = Route { name, rule };
+        exchange.route = Route { name, rule, record: None };
         exchange.started = Some(now);
         Ok(now)
     }
@@ -40,6 +42,11 @@ impl<P: Proxy> Runner<'_, P> {
             exchange.route.name = self.read_route_name().ok().flatten();
         }
         exchange
+    }
+
+    /// What the route says about the record of its requests. Where it cannot be read it is taken for a word that is none.
+    pub(super) fn read_route_record(&self) -> Option<Vec<u8>> {
+        self.proxy.property(ROUTE_RECORD).unwrap_or_else(|_| Some(Vec::new()))
     }
 
     fn read_route_name(&self) -> Result<Option<String>> {

@@ -60,7 +60,7 @@ fn sent() -> impl Strategy<Value = (Request, Route)> {
         .prop_map(|(method, host, target, headers, (name, rule))| {
             let mut pairs = vec![(":method", method.into_bytes()), (":authority", host.into_bytes()), (":path", target)];
             pairs.extend(headers.into_iter().map(|value| ("x-a", value.into_bytes())));
-            (Request::new(Headers::from_pairs(pairs)), Route { name, rule: rule.map(String::into_bytes) })
+            (Request::new(Headers::from_pairs(pairs)), Route { name, rule: rule.map(String::into_bytes), ..Route::default() })
         })
 }
 

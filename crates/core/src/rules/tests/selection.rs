@@ -38,7 +38,7 @@ fn a_repeated_header_neither_lets_in_nor_keeps_off() {
 fn the_rule_that_the_route_names_wins_over_matching() {
     let rules = shop("required");
     let named = |rule: &[u8], path: &str| {
-        let route = Route { name: None, rule: Some(rule.to_vec()) };
+        let route = Route { name: None, rule: Some(rule.to_vec()), ..Route::default() };
         on_route(&rules, &with(path, &[]), &route)
     };
     for (rule, path, expected) in [
@@ -79,7 +79,7 @@ fn a_rule_in_shadow_weakens_no_other() {
     ] {
         assert_eq!(selected(&rules, &with(path, &[])), expected, "{path}");
     }
-    let route = |rule: &str| Route { name: None, rule: Some(rule.as_bytes().to_vec()) };
+    let route = |rule: &str| Route { name: None, rule: Some(rule.as_bytes().to_vec()), ..Route::default() };
     for (rule, path, expected) in [
         ("trial", "/closed", "denied closed (trial)"),
         ("closed-trial", "/orders/7", "required orders (closed-trial)"),

@@ -146,6 +146,25 @@ fn the_rule_that_a_route_names_is_read_as_it_stands() {
 }
 
 #[test]
+fn what_a_route_says_of_the_record_is_read_when_it_ended_and_only_for_who_needs_it() {
+    const AUDIT: &str = "xds.route_metadata.filter_metadata.portcullis.audit";
+    for (needed, fails, expected) in [(true, false, Some(&b"never"[..])), (true, true, Some(b"")), (false, false, None)] {
+        let proxy = FakeProxy::default();
+        let needs = Needs { route_record: needed, ..Needs::default() };
+        let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![Script { needs, ..script([]) }]);
+        proxy.properties.borrow_mut().insert(AUDIT.to_owned(), b"never".to_vec());
+        dispatcher.request_headers(STREAM);
+        assert!(proxy.read.borrow().is_empty());
+        if fails {
+            proxy.failing.borrow_mut().insert("property");
+        }
+        dispatcher.log(STREAM);
+        assert_eq!(scripts[0].borrow().route_records, [expected.map(<[u8]>::to_vec)]);
+        assert_eq!(proxy.read.borrow().len(), usize::from(needed && !fails));
+    }
+}
+
+#[test]
 fn reads_the_identity_that_a_module_before_it_left_and_leaves_out_what_it_cannot_read() {
     let cases = [
         ("whole", PRINCIPAL.as_bytes(), Some("2")),
