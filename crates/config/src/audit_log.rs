@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::audit_chain::ChainConfig;
 use super::fraction::Fraction;
 use super::matching::MatchConfig;
 use super::sink::SinkConfig;
@@ -26,6 +27,8 @@ pub struct AuditLogConfig {
     pub route_record: bool,
     /// Where events go; default: `accesslog`.
     pub sinks: Option<Vec<SinkConfig>>,
+    /// What makes the events evidence: each is sealed to the one before it.
+    pub chain: Option<ChainConfig>,
 }
 
 /// A named event.

@@ -10,6 +10,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 pub mod api_key;
+pub mod audit_chain;
 pub mod audit_log;
 pub mod auth_header;
 pub mod bundle;

@@ -11,6 +11,7 @@
 //! let in.
 
 mod event;
+mod evidence;
 mod format;
 mod object_template;
 mod outcome;
@@ -24,6 +25,7 @@ mod timestamp;
 mod trace_id;
 
 pub use event::{Event, Included, Named, SCHEMA};
+pub use evidence::compile as compile_chain;
 pub use format::Format;
 pub use object_template::ObjectTemplate;
 pub use outcome::Outcome;
@@ -35,6 +37,8 @@ pub use timestamp::Timestamp;
 
 use std::rc::Rc;
 use std::time::Duration;
+
+use portcullis_chain::Chain;
 
 use crate::rejection::Rejection;
 use crate::stage::{
@@ -54,6 +58,7 @@ pub struct AuditLog {
     sinks: Sinks,
     sampler: Option<Sampler>,
     has_warned: bool,
+    chain: Option<Chain>,
 }
 
 impl AuditLog {
@@ -61,13 +66,19 @@ impl AuditLog {
     /// come from another module; the serials are those of its events.
     #[must_use]
     pub const fn new(policy: Rc<Policy>, standalone: bool, serials: Serials, sinks: Sinks) -> Self {
-        Self { policy, standalone, serials, sinks, sampler: None, has_warned: false }
+        Self { policy, standalone, serials, sinks, sampler: None, has_warned: false, chain: None }
     }
 
     /// The same with what draws a part of all requests. Without, each counts as drawn.
     #[must_use]
     pub fn with_sampler(self, sampler: Sampler) -> Self {
         Self { sampler: Some(sampler), ..self }
+    }
+
+    /// The same with its events sealed, where there is a chain of their stream.
+    #[must_use]
+    pub fn with_chain(self, chain: Option<Chain>) -> Self {
+        Self { chain, ..self }
     }
 
     /// Says once that a route has a word in its metadata that is none.
@@ -120,6 +131,10 @@ impl Stage for AuditLog {
         let event = self.policy.event(exchange, ending, now, &mut self.serials, self.sampler.as_mut());
         let Some(event) = event else { return };
         let Ok(line) = event.to_json() else { return };
+        let line = match &mut self.chain {
+            Some(chain) => chain.seal(line, self.serials.last(), now.as_secs()),
+            None => line,
+        };
         let reason = exchange.decision.as_ref().map(|decision| &*decision.reason);
         let is_blocked = reason == Some(Rejection::AuditUnavailable.code());
         self.sinks.write(&event, &line, is_blocked, now, observer);

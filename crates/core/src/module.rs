@@ -241,8 +241,10 @@ impl Loaded {
         let seed = platform.seed.ok_or_else(|| ConfigError::new("", "cannot name its events: the proxy has no randomness"))?;
         let sinks = Sinks::compile(config.sinks.as_deref(), platform, &seed, &mut self.warnings)?;
         self.destinations.extend(audit::destinations(config.sinks.as_deref().unwrap_or_default()));
+        let serials = Serials::new(&seed);
+        let chain = audit::compile_chain(config.chain.as_ref(), "chain", &serials, platform.environment, &mut self.warnings)?;
         self.stages.push(Box::new(
-            AuditLog::new(Rc::new(policy), beside.is_none(), Serials::new(&seed), sinks).with_sampler(Sampler::new(&seed)),
+            AuditLog::new(Rc::new(policy), beside.is_none(), serials, sinks).with_sampler(Sampler::new(&seed)).with_chain(chain),
         ));
         Ok(())
     }

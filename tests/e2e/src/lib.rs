@@ -4,6 +4,10 @@
 //! [`Stack::outcome`], which looks at both ends: what passed must have reached the upstream, and what was refused must not
 //! have, and must have been refused in the one form that refusals have.
 
+mod discovered;
+
+pub use discovered::Discovered;
+
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 

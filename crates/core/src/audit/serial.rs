@@ -50,6 +50,18 @@ impl Serials {
         Self { last: Serial { stream: format!("{name:016x}").into(), seq: 0 } }
     }
 
+    /// The name of the stream.
+    #[must_use]
+    pub fn stream(&self) -> &str {
+        &self.last.stream
+    }
+
+    /// The number that was taken last; 0 before the first.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.last.seq
+    }
+
     /// The next one.
     pub fn take(&mut self) -> Serial {
         self.last.seq = self.last.seq.wrapping_add(1);

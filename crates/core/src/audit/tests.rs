@@ -1,3 +1,4 @@
+mod sealing;
 mod selecting;
 
 use std::time::Duration;

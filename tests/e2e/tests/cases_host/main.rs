@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis_e2e::{Stack, bundle};
+use portcullis_e2e::{Discovered, Stack, bundle};
 use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Request, Scratch, poll};
 use serde_json::{Value, json};
 
@@ -80,48 +80,6 @@ fn case_41_a_trap_at_the_start_keeps_envoy_from_serving() {
         let bootstrap = portcullis_e2e::bootstrap().listener(Listener::new("start").native(module.filter()));
         let log = portcullis_testbed::Envoy::start_expecting_refusal(&bootstrap).unwrap();
         assert!(log.contains("Wasm"), "{log}");
-    }
-}
-
-/// The filter as a file that Envoy watches: an extension configuration (ECDS).
-struct Discovered {
-    folder: Scratch,
-    version: u32,
-}
-
-impl Discovered {
-    fn new() -> Self {
-        Self { folder: Scratch::new().unwrap(), version: 0 }
-    }
-
-    /// The place of the filter in a chain.
-    fn filter(&self) -> Value {
-        json!({"name": "auth", "config_discovery": {
-            "config_source": {
-                "resource_api_version": "V3",
-                "initial_fetch_timeout": "1s",
-                "path_config_source": {
-                    "path": self.folder.path().join("auth.json"),
-                    "watched_directory": {"path": self.folder.path()},
-                },
-            },
-            "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
-        }})
-    }
-
-    /// Puts a configuration of the bundle there, in one move.
-    fn publish(&mut self, configuration: &Value) {
-        self.version += 1;
-        let filter = Plugin::new(Module::Portcullis, configuration).filter().unwrap();
-        let resource = json!({
-            "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
-            "name": "auth",
-            "typed_config": filter["typed_config"],
-        });
-        let response = json!({"version_info": self.version.to_string(), "resources": [resource]});
-        let draft = self.folder.path().join("draft.json");
-        fs::write(&draft, response.to_string()).unwrap();
-        fs::rename(&draft, self.folder.path().join("auth.json")).unwrap();
     }
 }
 
