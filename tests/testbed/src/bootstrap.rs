@@ -1,5 +1,6 @@
 //! Envoy's configuration under construction.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,9 @@ use crate::listener::{Listener, Route, tls_socket};
 /// The cluster to which routes lead. It has no endpoint until it is given one.
 pub(crate) const UPSTREAM: &str = "upstream";
 
+/// The file of dynamic listeners.
+const LISTENERS: &str = "listeners.json";
+
 /// A bootstrap configuration: listeners, clusters and the tags that give statistics their labels.
 #[derive(Debug, Clone, Default)]
 pub struct Bootstrap {
@@ -20,6 +24,7 @@ pub struct Bootstrap {
     http2_clusters: Vec<String>,
     stats_tags: Vec<Value>,
     tls_clients: Vec<TlsClient>,
+    are_listeners_dynamic: bool,
 }
 
 /// A client that reaches a listener over TLS.
@@ -74,13 +79,41 @@ impl Bootstrap {
         self
     }
 
+    /// The same with listeners that Envoy reads from a file, so that they can be [replaced](crate::Envoy::update) while it runs.
+    #[must_use]
+    pub const fn dynamic_listeners(mut self) -> Self {
+        self.are_listeners_dynamic = true;
+        self
+    }
+
+    /// Write the file of dynamic listeners. Envoy looks at it when another file is moved to its place.
+    pub(crate) fn write_listeners(&self, folder: &Path) -> Result<()> {
+        if !self.are_listeners_dynamic {
+            return Ok(());
+        }
+        let mut listeners = self.listeners_json(folder)?;
+        for listener in listeners.iter_mut().filter_map(Value::as_object_mut) {
+            listener.insert("@type".to_owned(), "type.googleapis.com/envoy.config.listener.v3.Listener".into());
+        }
+        let new = folder.join("listeners.new.json");
+        fs::write(&new, json!({ "resources": listeners }).to_string())?;
+        fs::rename(new, folder.join(LISTENERS))?;
+        Ok(())
+    }
+
+    fn listeners_json(&self, folder: &Path) -> Result<Vec<Value>> {
+        self.listeners.iter().map(|listener| listener.to_json(folder)).collect()
+    }
+
     /// How many listeners have a port.
     pub(crate) fn listeners(&self) -> usize {
         self.listeners.iter().filter(|listener| listener.has_port()).count()
     }
 
     pub(crate) fn to_json(&self, folder: &Path) -> Result<Value> {
-        let listeners: Vec<_> = self.listeners.iter().map(|listener| listener.to_json(folder)).collect::<Result<_>>()?;
+        let listeners = if self.are_listeners_dynamic { Vec::new() } else { self.listeners_json(folder)? };
+        let file = json!({"path_config_source": {"path": folder.join(LISTENERS)}, "resource_api_version": "V3"});
+        let dynamic = if self.are_listeners_dynamic { json!({"lds_config": file}) } else { json!({}) };
         let mut clusters: Vec<_> = self.clusters.iter().map(|(name, address)| cluster(name, Some(*address))).collect();
         clusters.extend(self.http2_clusters.iter().map(|socket| http2_cluster(socket)));
         if !self.clusters.iter().any(|(name, _)| name == UPSTREAM) {
@@ -91,6 +124,7 @@ impl Bootstrap {
             // Who watches files for its configuration must have a name.
             "node": {"id": "test", "cluster": "test"},
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
+            "dynamic_resources": dynamic,
             "static_resources": {"listeners": listeners, "clusters": clusters},
             "stats_config": {"stats_tags": self.stats_tags},
             // How often histograms are merged for those who ask.

@@ -172,6 +172,44 @@ impl Envoy {
         read_lossy(&access_log::file(self.process.folder(), listener))
     }
 
+    /// Put other listeners in force, of a bootstrap with [dynamic listeners](Bootstrap::dynamic_listeners).
+    ///
+    /// # Panics
+    /// When they cannot be written, or Envoy does not take them in time.
+    #[track_caller]
+    pub fn update(&self, bootstrap: &Bootstrap) {
+        let count = || self.stat("listener_manager.lds.update_success");
+        let before = count();
+        bootstrap.write_listeners(self.process.folder()).unwrap_or_else(|error| panic!("{error:?}"));
+        if let Err(error) = poll("the update", ARRIVAL, || (count() > before).then_some(())) {
+            panic!("{error}:\n{}", self.process.end_of_log());
+        }
+    }
+
+    /// A statistic in Envoy's own form; 0 while there is none.
+    #[must_use]
+    #[track_caller]
+    pub fn stat(&self, name: &str) -> u64 {
+        let stats = self.stats();
+        let value = stats.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.and_then(|value| value.parse().ok()).unwrap_or_default()
+    }
+
+    /// Ask Envoy to end, by a signal or by its admin interface, and wait until it has; its whole log.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn end(&self, by_signal: bool) -> String {
+        if by_signal {
+            self.process.terminate().unwrap_or_else(|error| panic!("{error:?}"));
+        } else {
+            let _ = Client::new(self.admin).try_send(&Request::new("POST", "/quitquitquit").header("content-length", "0"));
+        }
+        poll("the end of Envoy", ARRIVAL, || self.process.exit_status()).unwrap_or_else(|error| panic!("{error}"));
+        self.process.log()
+    }
+
     /// Everything that Envoy wrote to its own log.
     #[must_use]
     pub fn log(&self) -> String {
@@ -198,6 +236,7 @@ fn launch(bootstrap: &Bootstrap) -> Result<Process> {
     let scratch = Scratch::new()?;
     let config = scratch.path().join("bootstrap.json");
     fs::write(&config, bootstrap.to_json(scratch.path())?.to_string()).context("the bootstrap cannot be written")?;
+    bootstrap.write_listeners(scratch.path())?;
     let address = admin_file(scratch.path());
     let arguments = [
         OsStr::new("--config-path"),
@@ -205,6 +244,9 @@ fn launch(bootstrap: &Bootstrap) -> Result<Process> {
         OsStr::new("--admin-address-path"),
         address.as_os_str(),
         OsStr::new("--use-dynamic-base-id"),
+        // What an update replaces is given up soon.
+        OsStr::new("--drain-time-s"),
+        OsStr::new("1"),
         OsStr::new("--concurrency"),
         OsStr::new("2"),
         OsStr::new("--file-flush-interval-msec"),

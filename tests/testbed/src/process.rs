@@ -16,12 +16,13 @@ use crate::plugin::workspace;
 use crate::poll::poll;
 use crate::scratch::Scratch;
 
-/// `sh -c GUARDIAN sh FOLDER KEEP COMMAND…`. Leaves the command's status in `FOLDER/exit`; removes the folder in the end.
+/// `sh -c GUARDIAN sh FOLDER KEEP COMMAND…`. Leaves the command's process id in `FOLDER/pid` and its status in `FOLDER/exit`; removes the folder in the end.
 const GUARDIAN: &str = r#"
 folder=$1; keep=$2; shift 2
 exec 3<&0
 "$@" </dev/null 3<&- &
 envoy=$!
+echo "$envoy" >"$folder/pid"
 { cat <&3; kill "$envoy"; sleep 5; kill -9 "$envoy"; } >/dev/null 2>&1 &
 watcher=$!
 wait "$envoy"
@@ -81,6 +82,17 @@ impl Process {
     /// The status with which it ended, if it did.
     pub(crate) fn exit_status(&self) -> Option<i32> {
         fs::read_to_string(self.folder().join("exit")).ok()?.trim().parse().ok()
+    }
+
+    /// Ask it to end, as an operator does.
+    ///
+    /// # Errors
+    /// When it has no process id.
+    pub(crate) fn terminate(&self) -> Result<()> {
+        let pid = fs::read_to_string(self.folder().join("pid")).context("no process id")?;
+        let status = Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", pid.trim()]).status()?;
+        ensure!(status.success(), "the process cannot be ended");
+        Ok(())
     }
 
     /// Everything that it wrote.

@@ -21,7 +21,15 @@ pub(crate) struct Server {
 impl Server {
     /// Serve each connection by `serve`. A failure of one connection ends only that connection.
     pub(crate) fn start(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::start_at(None, serve)
+    }
+
+    /// The same at an address, where there was one before.
+    pub(crate) fn start_at(
+        address: Option<SocketAddr>,
+        serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()))?;
         let address = listener.local_addr()?;
         let is_ending = Arc::new(AtomicBool::new(false));
         let ending = Arc::clone(&is_ending);
