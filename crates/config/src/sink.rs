@@ -62,6 +62,14 @@ pub enum SinkType {
 pub enum SinkFormat {
     /// One line of JSON for each event.
     Ndjson,
+    /// Log records of OpenTelemetry, over HTTP as JSON.
+    Otlp,
+    /// Streams of Loki's push API.
+    Loki,
+    /// Documents of the Elastic Common Schema for `_bulk`; the index stands in `uri`.
+    Elasticsearch,
+    /// Rows for `INSERT … FORMAT JSONEachRow`, which stands in `uri`.
+    Clickhouse,
 }
 
 /// When a batch is full: whatever comes first.

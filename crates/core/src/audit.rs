@@ -13,6 +13,7 @@
 mod event;
 mod evidence;
 mod format;
+mod formats;
 mod object_template;
 mod outcome;
 mod policy;

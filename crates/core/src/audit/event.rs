@@ -54,62 +54,62 @@ pub struct Named<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event<'a> {
-    schema: &'static str,
-    id: Serial,
-    time: Timestamp,
-    action: Option<&'a str>,
-    object: Option<String>,
-    outcome: Outcome,
-    sample: Option<f64>,
-    decision: Option<&'a Decision>,
-    stripped_headers: Option<Vec<String>>,
-    principal: Option<Caller<'a>>,
-    request: RequestRecord<'a>,
-    request_id: Option<&'a str>,
-    trace_id: Option<&'a str>,
-    response: ResponseRecord,
-    duration_ms: Option<u64>,
-    client: ClientRecord,
+    pub(super) schema: &'static str,
+    pub(super) id: Serial,
+    pub(super) time: Timestamp,
+    pub(super) action: Option<&'a str>,
+    pub(super) object: Option<String>,
+    pub(super) outcome: Outcome,
+    pub(super) sample: Option<f64>,
+    pub(super) decision: Option<&'a Decision>,
+    pub(super) stripped_headers: Option<Vec<String>>,
+    pub(super) principal: Option<Caller<'a>>,
+    pub(super) request: RequestRecord<'a>,
+    pub(super) request_id: Option<&'a str>,
+    pub(super) trace_id: Option<&'a str>,
+    pub(super) response: ResponseRecord,
+    pub(super) duration_ms: Option<u64>,
+    pub(super) client: ClientRecord,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Caller<'a> {
-    issuer: String,
-    subject: Option<String>,
-    roles: Vec<String>,
-    method: Method,
-    token_id: Option<String>,
-    claims: BTreeMap<&'a str, Value>,
+pub(super) struct Caller<'a> {
+    pub(super) issuer: String,
+    pub(super) subject: Option<String>,
+    pub(super) roles: Vec<String>,
+    pub(super) method: Method,
+    pub(super) token_id: Option<String>,
+    pub(super) claims: BTreeMap<&'a str, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RequestRecord<'a> {
-    method: Option<String>,
-    host: Option<String>,
-    path: Option<String>,
-    path_template: Option<&'a str>,
-    protocol: Option<String>,
-    headers: BTreeMap<&'a str, String>,
-    query: BTreeMap<&'a str, String>,
-    bytes: Option<u64>,
+pub(super) struct RequestRecord<'a> {
+    pub(super) method: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) path_template: Option<&'a str>,
+    pub(super) protocol: Option<String>,
+    pub(super) headers: BTreeMap<&'a str, String>,
+    pub(super) query: BTreeMap<&'a str, String>,
+    pub(super) bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ResponseRecord {
-    status: Option<u16>,
-    bytes: Option<u64>,
-    grpc_status: Option<u64>,
-    flags: Option<String>,
-    details: Option<String>,
+pub(super) struct ResponseRecord {
+    pub(super) status: Option<u16>,
+    pub(super) bytes: Option<u64>,
+    pub(super) grpc_status: Option<u64>,
+    pub(super) flags: Option<String>,
+    pub(super) details: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct ClientRecord {
-    address: Option<String>,
-    peer: Option<String>,
+pub(super) struct ClientRecord {
+    pub(super) address: Option<String>,
+    pub(super) peer: Option<String>,
 }
 
 impl<'a> Event<'a> {

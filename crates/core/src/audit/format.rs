@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use super::event::Event;
+use super::formats::{clickhouse, elasticsearch, loki, otlp};
 use crate::config::sink::SinkFormat;
 use crate::delivery::{Framing, Gap};
 
@@ -13,12 +14,24 @@ use crate::delivery::{Framing, Gap};
 pub enum Format {
     /// One line of JSON for each event.
     Ndjson,
+    /// Log records of OpenTelemetry.
+    Otlp,
+    /// Streams of Loki.
+    Loki,
+    /// Documents for `_bulk`.
+    Elasticsearch,
+    /// Rows of ClickHouse.
+    Clickhouse,
 }
 
 impl From<SinkFormat> for Format {
     fn from(format: SinkFormat) -> Self {
         match format {
             SinkFormat::Ndjson => Self::Ndjson,
+            SinkFormat::Otlp => Self::Otlp,
+            SinkFormat::Loki => Self::Loki,
+            SinkFormat::Elasticsearch => Self::Elasticsearch,
+            SinkFormat::Clickhouse => Self::Clickhouse,
         }
     }
 }
@@ -26,9 +39,13 @@ impl From<SinkFormat> for Format {
 impl Format {
     /// The event as a part of a batch; `line` is its line of JSON.
     #[must_use]
-    pub fn render(self, _event: &Event<'_>, line: &str) -> String {
+    pub fn render(self, event: &Event<'_>, line: &str) -> String {
         match self {
             Self::Ndjson => line.to_owned(),
+            Self::Otlp => otlp::render(event, line),
+            Self::Loki => loki::render(event, line),
+            Self::Elasticsearch => elasticsearch::render(event, line),
+            Self::Clickhouse => clickhouse::render(event, line),
         }
     }
 
@@ -37,6 +54,10 @@ impl Format {
     pub fn framing(self) -> Rc<dyn Framing> {
         match self {
             Self::Ndjson => Rc::new(Ndjson),
+            Self::Otlp => Rc::new(otlp::Otlp),
+            Self::Loki => Rc::new(loki::Loki),
+            Self::Elasticsearch => Rc::new(elasticsearch::Bulk),
+            Self::Clickhouse => Rc::new(clickhouse::Rows),
         }
     }
 }

@@ -31,6 +31,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The word in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Error => "error",
+            Self::Aborted => "aborted",
+        }
+    }
+
     /// How an exchange ended. Where nothing was decided, a refusal by whomever counts, the upstream among them.
     #[must_use]
     pub fn of(exchange: &Exchange, ending: &dyn Ending) -> Self {

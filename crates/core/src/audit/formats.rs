@@ -1,0 +1,10 @@
+//! Events as the stores of others take them.
+
+pub mod clickhouse;
+pub mod elasticsearch;
+mod json;
+pub mod loki;
+pub mod otlp;
+
+#[cfg(test)]
+mod tests;
