@@ -41,14 +41,15 @@ pub(crate) fn audit_file(folder: &Path, listener: &str) -> PathBuf {
     folder.join(format!("{listener}.audit.ndjson"))
 }
 
-pub(crate) fn to_json(folder: &Path, listener: &str) -> Value {
+pub(crate) fn to_json(folder: &Path, listener: &str, others: &[Value]) -> Value {
     let file = file(folder, listener);
     let mut events = file_log(&audit_file(folder, listener), AUDIT);
     events["filter"] = json!({"extension_filter": {"name": "cel", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
         "expression": "'wasm.portcullis.audit' in filter_state",
     }}});
-    json!([file_log(&file, AUDIT), file_log(&file, &format!("{}\n", FIELDS.join(SEPARATOR))), events])
+    let own = [file_log(&file, AUDIT), file_log(&file, &format!("{}\n", FIELDS.join(SEPARATOR))), events];
+    own.iter().chain(others).cloned().collect()
 }
 
 fn file_log(path: &Path, format: &str) -> Value {

@@ -22,6 +22,7 @@ pub struct Bootstrap {
     listeners: Vec<Listener>,
     clusters: Vec<(String, SocketAddr)>,
     http2_clusters: Vec<String>,
+    grpc_clusters: Vec<(String, SocketAddr)>,
     stats_tags: Vec<Value>,
     tls_clients: Vec<TlsClient>,
     are_listeners_dynamic: bool,
@@ -60,6 +61,13 @@ impl Bootstrap {
     #[must_use]
     pub fn http2_cluster(mut self, socket: &str) -> Self {
         self.http2_clusters.push(socket.to_owned());
+        self
+    }
+
+    /// The same with one more cluster of one endpoint that speaks gRPC.
+    #[must_use]
+    pub fn grpc_cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        self.grpc_clusters.push((name.to_owned(), address));
         self
     }
 
@@ -115,7 +123,9 @@ impl Bootstrap {
         let file = json!({"path_config_source": {"path": folder.join(LISTENERS)}, "resource_api_version": "V3"});
         let dynamic = if self.are_listeners_dynamic { json!({"lds_config": file}) } else { json!({}) };
         let mut clusters: Vec<_> = self.clusters.iter().map(|(name, address)| cluster(name, Some(*address))).collect();
-        clusters.extend(self.http2_clusters.iter().map(|socket| http2_cluster(socket)));
+        let pipe = |socket: &String| http2_cluster(socket, &json!({"pipe": {"path": format!("@{socket}")}}));
+        clusters.extend(self.http2_clusters.iter().map(pipe));
+        clusters.extend(self.grpc_clusters.iter().map(|(name, address)| http2_cluster(name, &socket_address(*address))));
         if !self.clusters.iter().any(|(name, _)| name == UPSTREAM) {
             clusters.push(cluster(UPSTREAM, None));
         }
@@ -133,13 +143,17 @@ impl Bootstrap {
     }
 }
 
-fn http2_cluster(socket: &str) -> Value {
-    let pipe = json!({"endpoint": {"address": {"pipe": {"path": format!("@{socket}")}}}});
+fn socket_address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip(), "port_value": address.port()}})
+}
+
+fn http2_cluster(name: &str, address: &Value) -> Value {
+    let endpoint = json!({"endpoint": {"address": address}});
     json!({
-        "name": socket,
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": socket, "endpoints": [{"lb_endpoints": [pipe]}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
             "explicit_http_config": {"http2_protocol_options": {}},
@@ -171,10 +185,7 @@ impl TlsClient {
 }
 
 fn cluster(name: &str, address: Option<SocketAddr>) -> Value {
-    let endpoint = |address: SocketAddr| {
-        let socket_address = json!({"address": address.ip(), "port_value": address.port()});
-        json!({"lb_endpoints": [{"endpoint": {"address": {"socket_address": socket_address}}}]})
-    };
+    let endpoint = |address| json!({"lb_endpoints": [{"endpoint": {"address": socket_address(address)}}]});
     let endpoints: Vec<_> = address.map(endpoint).into_iter().collect();
     json!({
         "name": name,

@@ -2,6 +2,7 @@
 //!
 //! `scripts/tools.sh stores` installs it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -22,6 +23,7 @@ const START: Duration = Duration::from_secs(20);
 pub struct Collector {
     process: Process,
     address: SocketAddr,
+    grpc: SocketAddr,
 }
 
 impl Collector {
@@ -48,7 +50,7 @@ impl Collector {
         let process = Process::start_program(workspace().join(PROGRAM), scratch, &arguments)
             .context("run `scripts/tools.sh stores` first")?;
         poll("the collector", START, || TcpStream::connect(http).ok()).map_err(|error| error.context(process.end_of_log()))?;
-        Ok(Self { process, address: http })
+        Ok(Self { process, address: http, grpc })
     }
 
     /// Where it listens for OTLP over HTTP.
@@ -57,9 +59,47 @@ impl Collector {
         self.address
     }
 
-    /// What it printed.
+    /// Where it listens for OTLP over gRPC.
     #[must_use]
-    pub fn log(&self) -> String {
-        self.process.log()
+    pub const fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    /// The log records that it was given so far.
+    #[must_use]
+    pub fn records(&self) -> Vec<LogRecord> {
+        self.process.log().split("\nLogRecord #").skip(1).filter_map(LogRecord::read).collect()
+    }
+}
+
+/// A log record as the collector understood it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// When it happened, in nanoseconds.
+    pub timestamp: u64,
+    /// How grave it is, in words.
+    pub severity: String,
+    /// The body, a text.
+    pub body: String,
+    /// The attributes, with their types: `Str(GET)`, `Int(200)`.
+    pub attributes: BTreeMap<String, String>,
+    /// The trace that it belongs to.
+    pub trace_id: String,
+}
+
+impl LogRecord {
+    /// `None` while it is not printed to its end.
+    fn read(text: &str) -> Option<Self> {
+        let field = |name: &str| text.lines().find_map(|line| line.trim_start().strip_prefix(name)).map(str::trim);
+        let attribute =
+            |line: &str| line.strip_prefix("     -> ")?.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let record = Self {
+            timestamp: field("Timestamp:")?.parse().ok()?,
+            severity: field("SeverityText:")?.to_owned(),
+            body: field("Body: Str(")?.strip_suffix(')')?.to_owned(),
+            attributes: text.lines().filter_map(attribute).collect(),
+            trace_id: field("Trace ID")?.trim_start_matches([' ', ':']).to_owned(),
+        };
+        field("Flags:").map(|_| record)
     }
 }

@@ -103,6 +103,7 @@ pub struct Listener {
     http2_at: Option<String>,
     tls: Option<Tls>,
     forward_client_cert: Option<String>,
+    access_log: Vec<Value>,
 }
 
 /// How a listener speaks TLS.
@@ -130,6 +131,7 @@ impl Listener {
             http2_at: None,
             tls: None,
             forward_client_cert: None,
+            access_log: Vec::new(),
         }
     }
 
@@ -184,6 +186,13 @@ impl Listener {
         self
     }
 
+    /// The same with one more access log beside those of the bed.
+    #[must_use]
+    pub fn access_log(mut self, log: Value) -> Self {
+        self.access_log.push(log);
+        self
+    }
+
     pub(crate) const fn has_port(&self) -> bool {
         self.http2_at.is_none() && self.tls.is_none()
     }
@@ -212,7 +221,7 @@ impl Listener {
             // The test finds its request in logs by the id that it sent.
             "preserve_external_request_id": true,
             "max_request_headers_kb": self.max_request_headers_kb,
-            "access_log": access_log::to_json(folder, &self.name),
+            "access_log": access_log::to_json(folder, &self.name, &self.access_log),
             "route_config": {"name": self.name, "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
             "http_filters": filters,
         });

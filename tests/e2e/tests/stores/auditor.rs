@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_e2e::Stack;
-use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Request, poll};
+use portcullis_testbed::{Algorithm, Envoy, Issuer, Listener, Module, Plugin, Request, Upstream, poll};
 use serde_json::{Value, json};
 
 /// The longest way of an event into a store.
@@ -15,9 +15,13 @@ pub const ARRIVAL: Duration = Duration::from_secs(30);
 /// A gateway that records every request.
 pub struct Gateway {
     /// The proxy and the service.
-    pub stack: Stack,
-    /// Who issues tokens.
-    pub issuer: Issuer,
+    stack: Stack,
+    issuer: Issuer,
+}
+
+/// Who issues tokens.
+pub fn issuer() -> Issuer {
+    Issuer::new("https://uaa.example.com", &[Algorithm::Es256]).unwrap()
 }
 
 /// What the gateway does, with these members more in `auditLog`.
@@ -44,9 +48,19 @@ pub fn configuration(issuer: &Issuer, more: &Value) -> Value {
 impl Gateway {
     /// One, with these members more in its `auditLog`, and these clusters.
     pub fn start(more: &Value, clusters: &[(&str, std::net::SocketAddr)]) -> Self {
-        let issuer = Issuer::new("https://uaa.example.com", &[Algorithm::Es256]).unwrap();
+        let issuer = issuer();
         let plugin = Plugin::new(Module::Portcullis, &configuration(&issuer, more));
         Self { stack: Stack::start([Listener::new("gateway").plugin(plugin)], clusters), issuer }
+    }
+
+    /// One that was started by hand; its listener is `gateway`.
+    pub const fn of(envoy: Envoy, upstream: Upstream, issuer: Issuer) -> Self {
+        Self { stack: Stack { envoy, upstream }, issuer }
+    }
+
+    /// The file with nothing but the events.
+    pub fn file(&self) -> PathBuf {
+        self.stack.envoy.audit_file("gateway")
     }
 
     fn token(&self, subject: &str, roles: &[&str]) -> String {
@@ -74,7 +88,7 @@ impl Gateway {
 
     /// The events that the proxy wrote, by their ids, as soon as there are so many.
     pub fn written(&self, expected: usize) -> BTreeMap<String, String> {
-        let file = self.stack.envoy.audit_file("gateway");
+        let file = self.file();
         poll("the events in the proxy's log", ARRIVAL, || Some(events(&file)).filter(|events| events.len() >= expected)).unwrap()
     }
 }

@@ -32,7 +32,7 @@ fn every_event_is_one_row_though_the_database_and_rsyslog_are_away_for_a_while()
     let gateway = Gateway::start(&json!({}), &[]);
     let mut database = Postgres::start().unwrap();
     database.run(&workspace().join(SCHEMA)).unwrap();
-    let file = gateway.stack.envoy.audit_file("gateway");
+    let file = gateway.file();
     let rsyslog = Rsyslog::start(&file, database.address()).unwrap();
 
     gateway.load(REQUESTS / 4);
