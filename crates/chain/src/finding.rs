@@ -63,6 +63,8 @@ pub enum Problem {
     Reordered,
     /// There is a record with this number already.
     Duplicated,
+    /// The same record is there already, where records may stand in any order: a store that is posted to may have a batch twice.
+    Repeated,
     /// The record has no seal, where others have.
     Foreign,
     /// So many records have no seal, and none before them had.
@@ -78,7 +80,7 @@ impl Problem {
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self {
-            Self::Dropped { is_proven: true, .. } | Self::Endless => Severity::Warning,
+            Self::Dropped { is_proven: true, .. } | Self::Endless | Self::Repeated => Severity::Warning,
             _ => Severity::Finding,
         }
     }
@@ -94,7 +96,7 @@ impl Problem {
             Self::BeginningRemoved { .. } => "beginning_removed",
             Self::Dropped { .. } => "dropped",
             Self::Reordered => "reordered",
-            Self::Duplicated => "duplicated",
+            Self::Duplicated | Self::Repeated => "duplicated",
             Self::Foreign | Self::Unsealed(_) => "foreign",
             Self::Broken => "broken",
             Self::Endless => "no_end",
@@ -122,6 +124,7 @@ impl fmt::Display for Problem {
             }
             Self::Reordered => write!(formatter, "reordered: it stands after a record with a higher number"),
             Self::Duplicated => write!(formatter, "duplicated: there is a record with its number already"),
+            Self::Repeated => write!(formatter, "duplicated: the same record is there already"),
             Self::Foreign => write!(formatter, "foreign: it has no seal, and others have"),
             Self::Unsealed(count) => write!(formatter, "foreign: {count} records from here on have no seal"),
             Self::Broken => write!(formatter, "broken: a part of a record, or one with a malformed seal"),

@@ -12,7 +12,7 @@
 //! one could also write.
 //!
 //! An [`Auditor`] reads what is left of such records, from any number of streams, and finds what was changed, removed, reordered,
-//! repeated or added. A [gap record](Chain::seal_gap) accounts for records that were dropped on their way; a
+//! repeated or added. A [gap record](GapSeal) accounts for records that were dropped on their way; a
 //! [last record](Chain::close) for the end. What nobody can see: that a stream is missing as a whole, and how many records are
 //! missing after the last one that is left, where that is not the stream's end.
 
@@ -33,7 +33,7 @@ pub use auditor::{Auditor, Order, Summary};
 pub use checkpoint::CheckpointPolicy;
 pub use excerpts::{Excerpt, excerpts};
 pub use finding::{Finding, Place, Problem, Severity};
-pub use link::Chain;
+pub use link::{Chain, GapSeal};
 pub use mac_key::MacKey;
 
 /// How the text of each record begins.

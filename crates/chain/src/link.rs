@@ -33,14 +33,10 @@ impl Chain {
         self.link(record, seq, now, true)
     }
 
-    /// A gap record with its MAC. It has no number: it stands for others that have.
+    /// What seals the gap records of the stream.
     #[must_use]
-    pub fn seal_gap(&self, mut record: String) -> String {
-        open(&mut record);
-        let _ = write!(record, r#","chain":{{"stream":"{}""#, self.stream);
-        let mac = self.key.mac(&hash(record.as_bytes()));
-        finish(&mut record, &encode(&mac));
-        record
+    pub fn gap_seal(&self) -> GapSeal {
+        GapSeal { key: self.key.clone(), stream: self.stream.clone() }
     }
 
     fn link(&mut self, mut record: String, seq: u64, now: u64, is_last: bool) -> String {
@@ -64,6 +60,25 @@ impl Chain {
         let mac = encode(&self.key.mac(&hash));
         finish(&mut record, &mac);
         self.previous = Some(mac);
+        record
+    }
+}
+
+/// Seals the gap records of a stream, which stand for others that have a number and have none themselves.
+#[derive(Debug, Clone)]
+pub struct GapSeal {
+    key: MacKey,
+    stream: String,
+}
+
+impl GapSeal {
+    /// The record with its MAC.
+    #[must_use]
+    pub fn seal(&self, mut record: String) -> String {
+        open(&mut record);
+        let _ = write!(record, r#","chain":{{"stream":"{}""#, self.stream);
+        let mac = self.key.mac(&hash(record.as_bytes()));
+        finish(&mut record, &encode(&mac));
         record
     }
 }

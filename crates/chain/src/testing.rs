@@ -53,7 +53,7 @@ pub fn gap(stream: &str, dropped: u64, first: u64, last: u64) -> String {
     let gap = format!(
         r#"{{"schema":"{GAP_SCHEMA}","id":"{stream}-gap-{first}","dropped":{dropped},"first":"{stream}-{first}","last":"{stream}-{last}"}}"#
     );
-    Chain::new(mac_key(), stream, None).seal_gap(gap)
+    Chain::new(mac_key(), stream, None).gap_seal().seal(gap)
 }
 
 /// What an auditor with these keys says of lines.

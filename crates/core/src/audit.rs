@@ -78,7 +78,10 @@ impl AuditLog {
 
     /// The same with its events sealed, where there is a chain of their stream.
     #[must_use]
-    pub fn with_chain(self, chain: Option<Chain>) -> Self {
+    pub fn with_chain(mut self, chain: Option<Chain>) -> Self {
+        if let Some(chain) = &chain {
+            self.sinks.seal_gaps(&chain.gap_seal());
+        }
         Self { chain, ..self }
     }
 
@@ -156,6 +159,14 @@ impl Stage for AuditLog {
 
     fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
         self.sinks.show(observer);
+    }
+
+    fn close(&mut self, now: UnixTime, observer: &mut dyn Observer) {
+        let Some(chain) = self.chain.as_mut().filter(|_| self.serials.last() > 0) else { return };
+        let serial = self.serials.take();
+        let id: Rc<str> = serial.to_string().into();
+        let line = chain.close(evidence::end(&id, now), serial.seq, now.as_secs());
+        self.sinks.close(&id, &line, now, observer);
     }
 
     fn drain(&mut self) -> bool {

@@ -41,6 +41,8 @@ pub use tally::{BATCHES_TOTAL, EVENTS_TOTAL, QUEUE};
 use std::rc::Rc;
 use std::time::Duration;
 
+use portcullis_chain::GapSeal;
+
 use batch::{Batch, Flight};
 use buffer::{Buffer, Entry};
 use notices::{Notices, Trouble};
@@ -96,6 +98,11 @@ impl Delivery {
             tally: Tally::new(&policy.label),
             policy,
         }
+    }
+
+    /// Seals its gap records from now on.
+    pub fn seal_gaps(&mut self, seal: GapSeal) {
+        self.policy.gap_seal = Some(seal);
     }
 
     /// The policy.
@@ -199,7 +206,7 @@ impl Delivery {
         let mut fetches = Vec::new();
         while self.in_flight.len() < self.policy.limits.in_flight {
             let Some(batch) = self.next_batch(now) else { break };
-            let fetch = self.policy.target.fetch(id(), &batch, &*self.policy.framing);
+            let fetch = self.policy.fetch(id(), &batch);
             let until = now.saturating_add(self.policy.target.timeout()).saturating_add(GRACE);
             self.in_flight.push(Flight { id: fetch.id, batch, since: now, until });
             fetches.push(fetch);
@@ -357,7 +364,7 @@ impl Delivery {
         let batches: Vec<_> = flights.chain(std::mem::take(&mut self.waiting)).map(Batch::into_entries).collect();
         for entry in batches.into_iter().flatten().chain(self.buffer.take_all()) {
             self.tally.count(Outcome::Logged, entry.records());
-            lines.push(entry.to_line(&*self.policy.framing));
+            lines.push(entry.to_line(&self.policy));
         }
         lines
     }

@@ -404,6 +404,9 @@ pub trait Stage {
     /// Observe how the stage itself is doing. Called about once a second in each worker.
     fn on_tick(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {}
 
+    /// The stage's configuration is no longer in force, and its last exchange has ended. Called once, before [`drain`](Self::drain).
+    fn close(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {}
+
     /// The stage's configuration is no longer in force, and its last exchange has ended: nothing is to wait from here on. Whether there
     /// is nothing left to send.
     fn drain(&mut self) -> bool {

@@ -52,6 +52,8 @@ pub struct Root {
     pub tick_period: Cell<Duration>,
     /// Since when it is out of force and only sends what it still has; absent while it is in force.
     pub draining: Cell<Option<UnixTime>>,
+    /// Whether its stages were told that it is out of force.
+    pub is_closed: Cell<bool>,
     calls: RefCell<Vec<Call>>,
     waiting: RefCell<Vec<Rc<Stream>>>,
     decisions: RefCell<Recent<Decision, Rc<[u8]>>>,
@@ -78,6 +80,7 @@ impl Root {
             usual_tick_period,
             tick_period: Cell::new(usual_tick_period.unwrap_or(TICK_PERIOD)),
             draining: Cell::new(None),
+            is_closed: Cell::new(false),
             calls: RefCell::new(Vec::new()),
             waiting: RefCell::new(Vec::new()),
             decisions: RefCell::new(Recent::new(MAX_RECENT)),

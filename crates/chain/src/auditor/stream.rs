@@ -76,6 +76,7 @@ impl Segment {
 #[derive(Debug)]
 pub(super) struct Stream {
     is_keyed: bool,
+    is_sorted: bool,
     kept: Vec<Entry>,
     last: Option<Last>,
     holes: Vec<Hole>,
@@ -91,6 +92,7 @@ impl Stream {
     pub fn new(is_keyed: bool) -> Self {
         Self {
             is_keyed,
+            is_sorted: false,
             kept: Vec::new(),
             last: None,
             holes: Vec::new(),
@@ -112,6 +114,7 @@ impl Stream {
 
     /// Keeps a record until all are there.
     pub fn keep(&mut self, entry: Entry) {
+        self.is_sorted = true;
         self.kept.push(entry);
     }
 
@@ -126,7 +129,13 @@ impl Stream {
             return;
         }
         if entry.seq < expected {
-            find(if self.fill(entry.seq) { Problem::Reordered } else { Problem::Duplicated });
+            // Where they may stand in any order they were sorted, so that the same ones stand together.
+            let is_same = self.is_sorted && self.last.as_ref().is_some_and(|last| last.mac == entry.mac);
+            find(match self.fill(entry.seq) {
+                true => Problem::Reordered,
+                false if is_same => Problem::Repeated,
+                false => Problem::Duplicated,
+            });
             return;
         }
         if entry.seq > expected {
@@ -152,7 +161,7 @@ impl Stream {
             self.segment = Segment::from(entry.seq);
         }
         self.segment.add(&entry.hash);
-        self.has_ended |= entry.is_last
+        self.has_ended = entry.is_last
             && entry.is_authentic
             && (self.is_keyed || is_signed.is_some_and(|signed| signed != Err(Problem::WrongCheckpoint)));
         let Entry { place, seq, mac, is_authentic, .. } = entry;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use crate::testing::{audit, audit_with, event, gap, mac_key, other_public_key, public_key, stream};
-use crate::{Chain, Finding, MARK, MacKey, Order, Summary};
+use crate::{Chain, Finding, MARK, MacKey, Order, Severity, Summary};
 
 fn problems(lines: &[impl AsRef<[u8]>]) -> Vec<String> {
     audit(lines)
@@ -222,6 +222,35 @@ fn a_gap_record_accounts_for_what_was_dropped_and_for_no_more() {
     assert_eq!((summary.records, summary.dropped), (5, 3));
     let (_, found) = audit_with(&[], &[public_key()], Order::Written, &without(3, 5, &[gap("a", 3, 3, 5)]));
     assert!(found[0].to_string().ends_with(", says a gap record that only the key of the MACs can prove"), "{found:?}");
+}
+
+/// A store that is posted to may have a batch twice; in a log that nobody sorted it is a finding.
+#[test]
+fn the_same_record_twice_is_a_warning_where_any_order_is() {
+    let mut lines = stream("a", 3);
+    lines.insert(3, lines[0].clone());
+    let severities = |order, lines: &[String]| -> Vec<_> {
+        audit_with(&[mac_key()], &[], order, lines)
+            .1
+            .iter()
+            .map(|found| (found.problem.code(), found.problem.severity()))
+            .collect()
+    };
+    assert_eq!(severities(Order::Any, &lines), [("duplicated", Severity::Warning)]);
+    assert_eq!(severities(Order::Written, &lines), [("duplicated", Severity::Finding)]);
+    // Another record with the same number is none of them.
+    lines[3] = Chain::new(mac_key(), "a", None).seal(event("a", 9), 1, 0);
+    assert_eq!(severities(Order::Any, &lines), [("duplicated", Severity::Finding)]);
+}
+
+/// What is recorded after the end is not proven to be complete.
+#[test]
+fn an_end_is_the_last_record() {
+    let mut chain = Chain::new(mac_key(), "a", None);
+    let mut lines = vec![chain.seal(event("a", 1), 1, 0), chain.close(r#"{"schema":"portcullis.audit.end/1"}"#.to_owned(), 2, 0)];
+    assert_eq!(problems(&lines), Vec::<String>::new());
+    lines.push(chain.seal(event("a", 3), 3, 0));
+    assert_eq!(problems(&lines), ["log:3: stream a, number 3: no end: what came after it, if anything, is not here"]);
 }
 
 #[test]

@@ -6,13 +6,15 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration;
 
-use portcullis_chain::{Chain, CheckpointPolicy, MacKey};
+use portcullis_chain::{Chain, CheckpointPolicy, END_SCHEMA, MacKey};
 use portcullis_minting::SigningKey;
 
 use super::serial::Serials;
+use super::timestamp::Timestamp;
 use crate::config::audit_chain::{ChainConfig, CheckpointConfig};
 use crate::config::duration::DurationText;
 use crate::config::{ConfigError, Environment, Warning};
+use crate::time::UnixTime;
 
 const DEFAULT_RECORDS: u64 = 1000;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
@@ -40,6 +42,11 @@ pub fn compile(
         return Ok(None);
     }
     Ok(Some(Chain::new(key, serials.stream(), checkpoint.flatten())))
+}
+
+/// The last record of a stream, without its seal. Its id needs no escape.
+pub(super) fn end(id: &str, now: UnixTime) -> String {
+    format!(r#"{{"schema":"{END_SCHEMA}","id":"{id}","time":"{}"}}"#, Timestamp(now))
 }
 
 fn checkpoints(

@@ -5,6 +5,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use portcullis_chain::GapSeal;
 use sha2::{Digest, Sha256};
 
 use super::STATE_KEY;
@@ -83,6 +84,11 @@ impl Sinks {
         Ok(sinks)
     }
 
+    /// Seals the gap records of all servers from now on.
+    pub fn seal_gaps(&mut self, seal: &GapSeal) {
+        self.servers.iter_mut().for_each(|server| server.delivery.seal_gaps(seal.clone()));
+    }
+
     fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.servers.iter().map(|server| server.delivery.policy())
     }
@@ -137,6 +143,18 @@ impl Sinks {
             } else {
                 delivery.push(Record { id: Rc::clone(&id), time: event.time(), body: format.render(event, line) }, now);
             }
+        }
+    }
+
+    /// Writes the last record of a stream, which is no event: into the proxy's log where the proxy writes events, for there is no request any
+    /// more whose filter state could hold it.
+    pub fn close(&mut self, id: &Rc<str>, line: &str, now: UnixTime, observer: &mut dyn Observer) {
+        if self.accesslog || self.stdout {
+            observer.print(line);
+        }
+        for Server { delivery, .. } in &mut self.servers {
+            let body = delivery.policy().framing.end(id, now, line.to_owned());
+            delivery.push(Record { id: Rc::clone(id), time: now, body }, now);
         }
     }
 
@@ -240,7 +258,7 @@ fn server(
             warnings.push(Warning::new(format!("{path}.retry.attempts"), message));
         }
     }
-    let policy = Policy { label, target, framing: format.framing(), limits, backoff, overflow };
+    let policy = Policy { label, target, framing: format.framing(), limits, backoff, overflow, gap_seal: None };
     Ok(Server { format, delivery: Delivery::new(policy, seed_of(seed, index)) })
 }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::buffer::Entry;
-use super::framing::Framing;
+use super::policy::Policy;
 use crate::stage::FetchId;
 use crate::time::UnixTime;
 
@@ -66,7 +66,8 @@ impl Batch {
     }
 
     /// The text that is sent.
-    pub fn text(&self, framing: &dyn Framing) -> String {
+    pub fn text(&self, policy: &Policy) -> String {
+        let framing = &policy.framing;
         let separators = self.len().saturating_mul(framing.separator().len());
         let around = framing.prefix().len().saturating_add(framing.suffix().len());
         let mut text = String::with_capacity(self.bytes().saturating_add(separators).saturating_add(around));
@@ -77,7 +78,7 @@ impl Batch {
             }
             match entry {
                 Entry::Record(record, _) => text.push_str(&record.body),
-                Entry::Gap(gap) => text.push_str(&framing.gap(gap, gap.to_line())),
+                Entry::Gap(gap) => text.push_str(&framing.gap(gap, policy.line_of(gap))),
             }
         }
         text.push_str(framing.suffix());

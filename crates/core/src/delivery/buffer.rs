@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::framing::Framing;
+use super::policy::Policy;
 use super::record::{Gap, GapReason, Record};
 use crate::time::UnixTime;
 
@@ -35,10 +35,10 @@ impl Entry {
     }
 
     /// Its line of JSON.
-    pub fn to_line(&self, framing: &dyn Framing) -> String {
+    pub fn to_line(&self, policy: &Policy) -> String {
         match self {
-            Self::Record(record, _) => framing.line(&record.body).into_owned(),
-            Self::Gap(gap) => gap.to_line(),
+            Self::Record(record, _) => policy.framing.line(&record.body).into_owned(),
+            Self::Gap(gap) => policy.line_of(gap),
         }
     }
 

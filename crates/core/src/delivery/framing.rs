@@ -1,8 +1,10 @@
 //! How records stand in a batch, and how the answer to a batch speaks of them. Each format has one.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
-use super::record::Gap;
+use super::record::{Gap, GapReason};
+use crate::time::UnixTime;
 
 /// What became of one record of a batch that the server took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,11 @@ pub trait Framing: std::fmt::Debug {
 
     /// A gap as a record of the format, like those of events; `line` is its line of JSON.
     fn gap(&self, gap: &Gap, line: String) -> String;
+
+    /// The last record of a stream as one of the format; `line` is its line of JSON. Nothing is missing where it stands.
+    fn end(&self, id: &Rc<str>, time: UnixTime, line: String) -> String {
+        self.gap(&Gap { dropped: 0, ..Gap::of(id, GapReason::Overflow, time) }, line)
+    }
 
     /// The line of JSON of a record that stands so in a batch: what is written to the proxy's log where the record cannot be sent.
     fn line<'a>(&self, body: &'a str) -> Cow<'a, str> {

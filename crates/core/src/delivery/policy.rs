@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use portcullis_chain::GapSeal;
 
 use super::backoff::Backoff;
 use super::batch::Batch;
 use super::framing::Framing;
+use super::record::Gap;
 use crate::authn::Destination;
 use crate::config::byte_size::ByteSize;
 use crate::config::duration::DurationText;
@@ -58,6 +60,24 @@ pub struct Policy {
     pub backoff: Backoff,
     /// What happens when the buffer is full.
     pub overflow: Overflow,
+    /// What seals gap records, where records are sealed.
+    pub gap_seal: Option<GapSeal>,
+}
+
+impl Policy {
+    /// The line of JSON of a gap.
+    pub(super) fn line_of(&self, gap: &Gap) -> String {
+        let line = gap.to_line();
+        match &self.gap_seal {
+            Some(seal) => seal.seal(line),
+            None => line,
+        }
+    }
+
+    /// What sends a batch.
+    pub(super) fn fetch(&self, id: FetchId, batch: &Batch) -> Fetch {
+        self.target.fetch(id, batch, batch.text(self), self.framing.content_type())
+    }
 }
 
 /// How much of what.
@@ -168,20 +188,16 @@ impl Target {
     }
 
     /// The request that brings a batch there.
-    pub(super) fn fetch(&self, id: FetchId, batch: &Batch, framing: &dyn Framing) -> Fetch {
-        let text = batch.text(framing).into_bytes();
+    fn fetch(&self, id: FetchId, batch: &Batch, text: String, content_type: &'static str) -> Fetch {
+        let text = text.into_bytes();
         let mut headers = self.headers.clone();
         headers.push(("idempotency-key".into(), format!("\"{}\"", batch.id).into()));
         let compressed = self.compressor.as_ref().and_then(|compressor| compressor.gzip(&text));
         if compressed.is_some() {
             headers.push(("content-encoding".into(), "gzip".into()));
         }
-        let post = Post {
-            content_type: framing.content_type(),
-            authorization: self.authorization.clone(),
-            headers,
-            body: compressed.unwrap_or(text).into(),
-        };
+        let post =
+            Post { content_type, authorization: self.authorization.clone(), headers, body: compressed.unwrap_or(text).into() };
         Fetch { id, post: Some(post), ..self.request.clone() }
     }
 }

@@ -68,10 +68,15 @@ impl Gap {
         Self { dropped: 1, reason, first: Rc::clone(id), last: Rc::clone(id), since }
     }
 
-    /// Makes it reach over a later one too.
-    pub fn extend(&mut self, later: &Self) {
-        self.dropped = self.dropped.saturating_add(later.dropped);
-        self.last = Rc::clone(&later.last);
+    /// Makes it reach over another one too, which may tell of records before it: batches are given up in any order.
+    pub fn extend(&mut self, other: &Self) {
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        if number(&other.first) < number(&self.first) {
+            self.first = Rc::clone(&other.first);
+        }
+        if number(&other.last) >= number(&self.last) {
+            self.last = Rc::clone(&other.last);
+        }
     }
 
     /// Its id: the same each time that it is sent.
@@ -97,9 +102,24 @@ impl Gap {
     }
 }
 
+/// The number at the end of an id.
+fn number(id: &str) -> Option<u64> {
+    id.rsplit('-').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gap_reaches_over_what_is_before_it_too() {
+        let of = |id: &str| Gap::of(&id.into(), GapReason::Attempts, UnixTime::from_secs(0));
+        let mut gap = of("s-11");
+        for id in ["s-9", "s-10", "s-12"] {
+            gap.extend(&of(id));
+        }
+        assert_eq!((&*gap.first, &*gap.last, gap.dropped), ("s-9", "s-12", 4));
+    }
 
     #[test]
     fn a_gap_says_how_many_are_missing_and_which() {

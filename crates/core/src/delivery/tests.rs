@@ -61,6 +61,7 @@ fn policy(limits: Limits, overflow: Overflow) -> Policy {
         limits,
         backoff: Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(30) },
         overflow,
+        gap_seal: None,
     }
 }
 

@@ -52,6 +52,8 @@ struct Script {
     clears_route_cache: bool,
     /// How many things it has left to send.
     left: u32,
+    /// How often it was told that it is out of force.
+    closed: u32,
     is_pressing: bool,
     only_observes: bool,
 }
@@ -74,6 +76,10 @@ impl Stage for Scripted {
 
     fn is_pressing(&self, _now: UnixTime) -> bool {
         self.0.borrow().is_pressing
+    }
+
+    fn close(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {
+        self.0.borrow_mut().closed += 1;
     }
 
     fn drain(&mut self) -> bool {

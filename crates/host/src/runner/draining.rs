@@ -13,6 +13,7 @@ impl<P: Proxy> Runner<'_, P> {
     /// The configuration is out of force, and no request is left that began with it: sends what there is. Runs in the root's context.
     /// Whether nothing is left.
     pub fn drain(&self) -> bool {
+        self.close();
         if self.is_drained() {
             return true;
         }
@@ -26,6 +27,16 @@ impl<P: Proxy> Runner<'_, P> {
             self.send_due(stage, now);
         }
         self.is_drained()
+    }
+
+    /// Tells the stages once.
+    fn close(&self) {
+        let Ok(now) = self.proxy.now() else { return };
+        let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return };
+        if !self.root.is_closed.replace(true) {
+            let mut observer = ProxyObserver(self.proxy);
+            stages.iter_mut().for_each(|stage| stage.close(now, &mut observer));
+        }
     }
 
     /// Whether nothing is left to send, or no more time to do so.

@@ -42,8 +42,10 @@ fn a_stream_is_told_of_and_forgotten_when_it_is_done() {
 #[test]
 fn a_configuration_with_nothing_left_ends_at_once() {
     let proxy = FakeProxy::default();
-    let (dispatcher, _) = begin_with(&proxy, 0);
+    let (dispatcher, script) = begin_with(&proxy, 0);
+    assert_eq!(script.borrow().closed, 0);
     assert!(dispatcher.done(ROOT));
+    assert_eq!(script.borrow().closed, 1);
     assert!(dispatcher.roots(ROOT).is_empty());
     assert_eq!(*proxy.done.borrow(), Vec::<u32>::new());
 }
@@ -58,6 +60,8 @@ fn what_is_left_is_sent_while_another_configuration_keeps_the_machine_alive() {
     assert_eq!(proxy.sent.borrow().iter().map(|(context, _)| *context).collect::<Vec<_>>(), [ROOT, ROOT]);
     dispatcher.tick(ROOT);
     assert_eq!(*proxy.done.borrow(), Vec::<u32>::new());
+    assert!(!dispatcher.done(ROOT));
+    assert_eq!(script.borrow().closed, 1, "it is told once");
     script.borrow_mut().left = 1;
     answer(&proxy, &dispatcher, 101);
     assert_eq!(*proxy.done.borrow(), Vec::<u32>::new());
