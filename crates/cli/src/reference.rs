@@ -26,7 +26,7 @@ const ALLOWED: [(&str, &str); 6] = [
 ];
 
 /// The members of an audit event, in their order, with those of the objects in it.
-const EVENT: [(&str, &str); 42] = [
+const EVENT: [(&str, &str); 43] = [
     ("schema", "The form of the event and its version."),
     (
         "id",
@@ -74,6 +74,7 @@ const EVENT: [(&str, &str); 42] = [
     ("request.bytes", "The bytes of its body."),
     ("requestId", "The request's `x-request-id`."),
     ("traceId", "The trace of the request, from `traceparent` or the B3 headers."),
+    ("truncated", "Whether the event was longer than `limits.event`, and lost headers, query parameters, claims or roles."),
     ("response", "The answer."),
     ("response.status", "The status of the answer; null when there was none."),
     ("response.bytes", "The bytes of its body."),

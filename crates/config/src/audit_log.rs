@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::audit_chain::ChainConfig;
+use super::audit_privacy::{HashConfig, LimitsConfig};
 use super::fraction::Fraction;
 use super::matching::MatchConfig;
 use super::sink::SinkConfig;
@@ -21,6 +22,15 @@ pub struct AuditLogConfig {
     /// The headers, parameters and claims that may stand in an event.
     #[serde(default)]
     pub include: IncludeConfig,
+    /// What stands in events as a pseudonym.
+    pub hash: Option<HashConfig>,
+    /// The fields of which only the last four characters are kept, if there are twelve at least, else nothing: `subject`, `client`,
+    /// `claims.NAME`, `headers.NAME`, `query.NAME`.
+    #[serde(default)]
+    pub mask: Vec<String>,
+    /// How large an event may be.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// Whether a route of the proxy may say what is recorded of its requests, in its metadata `filter_metadata.portcullis.audit`: a word
     /// that wins over `record`.
     #[serde(default)]

@@ -12,6 +12,7 @@
 pub mod api_key;
 pub mod audit_chain;
 pub mod audit_log;
+pub mod audit_privacy;
 pub mod auth_header;
 pub mod bundle;
 pub mod byte_size;

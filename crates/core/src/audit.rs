@@ -7,7 +7,7 @@
 //! the record.
 //!
 //! An event holds no header, query parameter or claim that the operator did not list, no credential at all, and no value over
-//! 1 KiB. What was recorded never changes what is decided; but where an operator says `overflow: block`, what could not be recorded is not
+//! 1 KiB, or what the operator says. What was recorded never changes what is decided; but where an operator says `overflow: block`, what could not be recorded is not
 //! let in.
 
 mod event;
@@ -17,6 +17,8 @@ mod formats;
 mod object_template;
 mod outcome;
 mod policy;
+mod privacy;
+mod pseudonyms;
 mod redaction;
 mod sampler;
 mod selection;
@@ -31,6 +33,8 @@ pub use format::Format;
 pub use object_template::ObjectTemplate;
 pub use outcome::Outcome;
 pub use policy::Policy;
+pub use privacy::Privacy;
+pub use pseudonyms::Pseudonyms;
 pub use sampler::Sampler;
 pub use serial::{Serial, Serials};
 pub use sinks::{Sinks, destinations};
@@ -133,7 +137,7 @@ impl Stage for AuditLog {
         }
         self.warn_of_route(exchange, observer);
         let event = self.policy.event(exchange, ending, now, &mut self.serials, self.sampler.as_mut());
-        let Some(event) = event else { return };
+        let Some(mut event) = event else { return };
         let Ok(line) = event.to_json() else { return };
         let line = match &mut self.chain {
             Some(chain) => chain.seal(line, self.serials.last(), now.as_secs()),

@@ -237,6 +237,7 @@ impl Loaded {
     ) -> Result<(), ConfigError> {
         let (policy, warnings) = audit::Policy::compile(config)?;
         self.warnings.extend(warnings);
+        let policy = policy.with_privacy(config, platform.environment, &mut self.warnings)?;
         let policy = policy.with_rules(beside.into_iter().flat_map(authn::Policy::matchers));
         let seed = platform.seed.ok_or_else(|| ConfigError::new("", "cannot name its events: the proxy has no randomness"))?;
         let sinks = Sinks::compile(config.sinks.as_deref(), platform, &seed, &mut self.warnings)?;

@@ -266,7 +266,7 @@ fn records_and_counts_a_request_of_the_bundle() {
             r#""strippedHeaders":null,"principal":{"issuer":"https://issuer.example.com","subject":"alice","roles":["RESTAURANT"],"#,
             r#""method":"jwt","tokenId":null,"claims":{}},"#,
             r#""request":{"method":"POST","host":"api.example.com","path":"/orders/7/approve","pathTemplate":"/orders/{id}/approve","#,
-            r#""protocol":null,"headers":{},"query":{},"bytes":null},"requestId":"r-1","traceId":null,"#,
+            r#""protocol":null,"headers":{},"query":{},"bytes":null},"requestId":"r-1","traceId":null,"truncated":false,"#,
             r#""response":{"status":200,"bytes":null,"grpcStatus":null,"flags":null,"details":null},"durationMs":12,"#,
             r#""client":{"address":null,"peer":null}}"#,
         )

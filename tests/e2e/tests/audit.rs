@@ -131,6 +131,7 @@ fn event_says_who_did_what_on_which_object_and_how_it_ended() {
         },
         "requestId": response.id,
         "traceId": trace,
+        "truncated": false,
         "response": {"status": 200, "bytes": response.body.len(), "grpcStatus": null, "flags": null, "details": "via_upstream"},
         "durationMs": null,
         "client": {"address": "127.0.0.1", "peer": null},

@@ -85,7 +85,10 @@ fn answer(stream: &mut TcpStream, what: &str, status: &str, is_new: bool) -> io:
         "grpc-only" => {
             write!(stream, "{OK}content-type: application/grpc\r\ngrpc-status: {status}\r\ncontent-length: 0\r\n\r\n")
         }
-        "moved" => write!(stream, "HTTP/1.1 302 Found\r\nlocation: http://api.example.com/here\r\ncontent-length: 0\r\n\r\n"),
+        "moved" => write!(
+            stream,
+            "HTTP/1.1 302 Found\r\nlocation: http://api.example.com/here\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        ),
         "websocket" => {
             write!(stream, "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")?;
             let mut back = stream.try_clone()?;

@@ -12,7 +12,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::outcome::{Outcome, is_grpc};
-use super::redaction::{redact, redact_bytes, redact_claim};
+use super::privacy::{Privacy, Treatment};
+use super::redaction::escape;
 use super::selection::Recorded;
 use super::serial::Serial;
 use super::timestamp::Timestamp;
@@ -27,9 +28,11 @@ use crate::time::UnixTime;
 
 /// The name and version of the event's form.
 pub const SCHEMA: &str = "portcullis.audit/1";
+/// How many of the caller's roles stand in an event.
+const MAX_ROLES: usize = 64;
 
 /// The names of what may stand in an event beside what always does.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Included {
     /// Request headers, lower-case.
     pub request_headers: Vec<String>,
@@ -37,6 +40,8 @@ pub struct Included {
     pub query_params: Vec<String>,
     /// Paths of claims.
     pub claims: Vec<String>,
+    /// How they are written.
+    pub privacy: Privacy,
 }
 
 /// What the operator calls a request.
@@ -67,9 +72,13 @@ pub struct Event<'a> {
     pub(super) request: RequestRecord<'a>,
     pub(super) request_id: Option<&'a str>,
     pub(super) trace_id: Option<&'a str>,
+    /// Whether it was too long, and lost something.
+    pub(super) truncated: bool,
     pub(super) response: ResponseRecord,
     pub(super) duration_ms: Option<u64>,
     pub(super) client: ClientRecord,
+    #[serde(skip)]
+    limit: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -127,26 +136,30 @@ impl<'a> Event<'a> {
         let facts = ending.facts();
         let request = &exchange.request;
         let outcome = Outcome::of(exchange, ending);
+        let privacy = &included.privacy;
+        let text = |value: &str| privacy.text(value);
         Self {
             schema: SCHEMA,
             id,
             time: Timestamp(exchange.started.unwrap_or(now)),
             action: named.action,
-            object: named.object.map(|object| redact(&object).into_owned()),
+            object: named.object.map(|object| privacy.treated(&object, privacy.object)),
             outcome,
             sample: recorded.sample.filter(|_| outcome == Outcome::Allowed).map(Fraction::get),
             decision: exchange.decision.as_ref(),
-            stripped_headers: stripped(&exchange.stripped),
-            principal: exchange.identity.as_ref().and_then(|identity| Some(Caller::new(identity.principal()?, &included.claims))),
+            stripped_headers: stripped(&exchange.stripped, privacy),
+            principal: exchange.identity.as_ref().and_then(|identity| Some(Caller::new(identity.principal()?, included))),
             request: RequestRecord::new(request, facts, named.path_template, included),
             request_id: request.request_id(),
             trace_id: trace_id(request.headers()),
-            response: ResponseRecord::new(ending, is_grpc(request.headers())),
+            truncated: false,
+            response: ResponseRecord::new(ending, is_grpc(request.headers()), privacy),
             duration_ms: ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
             client: ClientRecord {
-                address: facts.client.as_deref().map(|address| text(without_port(address))),
+                address: facts.client.as_deref().map(|address| privacy.treated(without_port(address), privacy.client)),
                 peer: facts.peer.as_deref().map(text),
             },
+            limit: privacy.event_limit,
         }
     }
 
@@ -162,35 +175,48 @@ impl<'a> Event<'a> {
         self.time.0
     }
 
-    /// The event as one line of JSON.
+    /// The event as one line of JSON. One that is too long loses its headers, query parameters, claims and roles, in this order and
+    /// as far as it takes, and says so.
     ///
     /// # Errors
     /// None that an event can cause: every key is text and every number finite.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        serde_json::to_string(self)
+    pub fn to_json(&mut self) -> serde_json::Result<String> {
+        let losses: [fn(&mut Self); 4] = [
+            |event| event.request.headers.clear(),
+            |event| event.request.query.clear(),
+            |event| event.principal.iter_mut().for_each(|principal| principal.claims.clear()),
+            |event| event.principal.iter_mut().for_each(|principal| principal.roles.clear()),
+        ];
+        let mut line = escape(serde_json::to_string(self)?);
+        for lose in losses {
+            if line.len() <= self.limit {
+                break;
+            }
+            lose(self);
+            self.truncated = true;
+            line = escape(serde_json::to_string(self)?);
+        }
+        Ok(line)
     }
 }
 
 /// The names, which a client may have made up behind a prefix.
-fn stripped(headers: &Stripped) -> Option<Vec<String>> {
-    let names: Vec<_> = headers.names().iter().map(|name| redact(name).into_owned()).collect();
+fn stripped(headers: &Stripped, privacy: &Privacy) -> Option<Vec<String>> {
+    let names: Vec<_> = headers.names().iter().map(|name| privacy.text(name)).collect();
     (!names.is_empty()).then_some(names)
 }
 
-fn text(value: &str) -> String {
-    redact(value).into_owned()
-}
-
 impl<'a> Caller<'a> {
-    fn new(principal: &Principal, claims: &'a [String]) -> Self {
-        let claim = |path: &'a String| Some((path.as_str(), redact_claim(principal.claim(path)?)));
+    fn new(principal: &Principal, included: &'a Included) -> Self {
+        let privacy = &included.privacy;
+        let claim = |(place, path): (usize, &'a String)| Some((path.as_str(), privacy.claim(place, principal.claim(path)?)));
         Self {
-            issuer: text(&principal.issuer),
-            subject: principal.subject.as_deref().map(text),
-            roles: principal.roles.iter().map(|role| text(role)).collect(),
+            issuer: privacy.text(&principal.issuer),
+            subject: principal.subject.as_deref().map(|subject| privacy.treated(subject, privacy.subject)),
+            roles: principal.roles.iter().take(MAX_ROLES).map(|role| privacy.text(role)).collect(),
             method: principal.method,
-            token_id: principal.token_id.as_deref().map(hashed),
-            claims: by_name(claims.iter().filter_map(claim)),
+            token_id: principal.token_id.as_deref().map(|id| privacy.token_id(id, hashed)),
+            claims: by_name(included.claims.iter().enumerate().filter_map(claim)),
         }
     }
 }
@@ -203,33 +229,38 @@ fn hashed(token_id: &str) -> String {
 
 impl<'a> RequestRecord<'a> {
     fn new(request: &Request, facts: &Facts, path_template: Option<&'a str>, included: &'a Included) -> Self {
-        let header = |name: &'a String| {
+        let privacy = &included.privacy;
+        let text = |value: &str| privacy.text(value);
+        let header = |(place, name): (usize, &'a String)| {
             let values: Vec<_> = request.headers().all(name).collect();
-            (!values.is_empty()).then(|| (name.as_str(), redact_bytes(&values.join(&b", "[..]))))
+            (!values.is_empty()).then(|| (name.as_str(), privacy.header(place, &values.join(&b", "[..]))))
         };
-        let parameter = |name: &'a String| Some((name.as_str(), text(&request.query_parameter(name)?)));
+        let parameter =
+            |(place, name): (usize, &'a String)| Some((name.as_str(), privacy.query(place, &request.query_parameter(name)?)));
+        // The object is a part of the path.
+        let path = request.path_text().filter(|_| privacy.object == Treatment::Plain);
         Self {
             method: request.method().map(text),
             host: request.host().map(text),
-            path: request.path_text().map(text),
+            path: path.map(text),
             path_template,
             protocol: facts.protocol.as_deref().map(text),
-            headers: by_name(included.request_headers.iter().filter_map(header)),
-            query: by_name(included.query_params.iter().filter_map(parameter)),
+            headers: by_name(included.request_headers.iter().enumerate().filter_map(header)),
+            query: by_name(included.query_params.iter().enumerate().filter_map(parameter)),
             bytes: facts.request_bytes,
         }
     }
 }
 
 impl ResponseRecord {
-    fn new(ending: &dyn Ending, is_grpc: bool) -> Self {
+    fn new(ending: &dyn Ending, is_grpc: bool, privacy: &Privacy) -> Self {
         let facts = ending.facts();
         Self {
             status: ending.status(),
             bytes: facts.response_bytes,
             grpc_status: facts.grpc_status.filter(|_| is_grpc),
             flags: (!facts.flags.is_empty()).then(|| facts.flags.to_string()),
-            details: facts.details.as_deref().map(text),
+            details: facts.details.as_deref().map(|details| privacy.text(details)),
         }
     }
 }

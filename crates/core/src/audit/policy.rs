@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use super::event::{Event, Included, Named};
 use super::object_template::ObjectTemplate;
+use super::privacy::Privacy;
 use super::sampler::Sampler;
 use super::selection::Selection;
 use super::serial::Serials;
 use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record};
-use crate::config::{ConfigError, Warning};
+use crate::config::{ConfigError, Environment, Warning};
 use crate::matcher::{Matcher, PathParameters, Reading};
 use crate::path::RequestPath;
 use crate::request::Request;
@@ -80,6 +81,20 @@ impl Policy {
     #[must_use]
     pub fn with_rules(self, rules: impl IntoIterator<Item = (Rc<str>, Matcher)>) -> Self {
         Self { rules: rules.into_iter().collect(), ..self }
+    }
+
+    /// The same with what the same configuration says about how values are written.
+    ///
+    /// # Errors
+    /// Those of [`Privacy::compile`].
+    pub fn with_privacy(
+        mut self,
+        config: &AuditLogConfig,
+        environment: &dyn Environment,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self, ConfigError> {
+        self.included.privacy = Privacy::compile(config, &self.included, environment, warnings)?;
+        Ok(self)
     }
 
     /// Whether the name of the proxy's route must be known.
@@ -209,7 +224,12 @@ fn included(config: &IncludeConfig) -> Result<Included, ConfigError> {
     refuse_unfit(&request_headers, "include.requestHeaders", &SECRET_HEADERS)?;
     refuse_unfit(&config.query_params, "include.queryParams", &SECRET_PARAMS)?;
     refuse_unfit(&config.claims, "include.claims", &[])?;
-    Ok(Included { request_headers, query_params: config.query_params.clone(), claims: config.claims.clone() })
+    Ok(Included {
+        request_headers,
+        query_params: config.query_params.clone(),
+        claims: config.claims.clone(),
+        privacy: Privacy::default(),
+    })
 }
 
 fn refuse_unfit(names: &[String], path: &str, secrets: &[&str]) -> Result<(), ConfigError> {

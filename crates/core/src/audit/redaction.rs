@@ -3,65 +3,101 @@
 //! Credentials are kept out by allow-lists; this is the net below them, for a token that was sent in an unusual place.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use serde_json::Value;
 
 use crate::claim_set::Claim;
 
-/// The longest value that an event holds, in bytes; longer ones are cut.
+/// The longest value that an event holds, in bytes, where the operator does not say; longer ones are cut.
 pub const MAX_VALUE_BYTES: usize = 1024;
+/// How long base64url that begins as JSON must be to be taken for a part of a token.
+const LONG_PART: usize = 40;
 /// What stands at the end of a value that was cut.
 const CUT: char = '…';
 /// What stands in place of a value with a token in it.
 const WITHHELD: &str = "[token withheld]";
 
-/// A value as an event may hold it.
+/// A value as an event may hold it, of so many bytes at most.
 #[must_use]
-pub fn redact(text: &str) -> Cow<'_, str> {
+pub fn redact(text: &str, limit: usize) -> Cow<'_, str> {
     if has_token(text) {
         return Cow::Borrowed(WITHHELD);
     }
-    if text.len() <= MAX_VALUE_BYTES {
+    if text.len() <= limit {
         return Cow::Borrowed(text);
     }
-    let kept = text.char_indices().take_while(|(place, character)| place.saturating_add(character.len_utf8()) <= MAX_VALUE_BYTES);
+    let kept = text.char_indices().take_while(|(place, character)| place.saturating_add(character.len_utf8()) <= limit);
     Cow::Owned(kept.map(|(_, character)| character).chain([CUT]).collect())
 }
 
 /// Bytes as an event may hold them: those that are not UTF-8 become U+FFFD.
 #[must_use]
-pub fn redact_bytes(bytes: &[u8]) -> String {
-    redact(&String::from_utf8_lossy(bytes)).into_owned()
+pub fn redact_bytes(bytes: &[u8], limit: usize) -> String {
+    redact(&String::from_utf8_lossy(bytes), limit).into_owned()
 }
 
 /// A claim as an event may hold it: one that is too long, or has a token in it, becomes text.
 #[must_use]
-pub fn redact_claim(claim: Claim<'_>) -> Value {
+pub fn redact_claim(claim: Claim<'_>, limit: usize) -> Value {
     if let Claim::Text(text) = claim {
-        return redact(text).into_owned().into();
+        return redact(text, limit).into_owned().into();
     }
     let value = Value::from(claim);
     let Ok(json) = serde_json::to_string(&value) else { return WITHHELD.into() };
-    let redacted = redact(&json);
+    let redacted = redact(&json, limit);
     if redacted == json { value } else { redacted.into_owned().into() }
 }
 
 /// Whether a JWT stands anywhere in a text: the JSON of its header begins with `{"`, which is `eyJ` in base64url, and two dots
-/// follow (RFC 7519 section 3).
+/// follow (RFC 7519 section 3). A long one without them may be a part of one, or one with other signs between its parts.
 fn has_token(text: &str) -> bool {
     let is_token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let bytes = text.as_bytes();
     bytes.split(|byte| !is_token_byte(byte)).any(|word| {
         let start = word.windows(3).position(|window| window == b"eyJ");
         let token = start.and_then(|start| word.get(start..)).unwrap_or_default();
-        token.iter().filter(|byte| **byte == b'.').count() >= 2
+        token.len() >= LONG_PART || token.iter().filter(|byte| **byte == b'.').count() >= 2
     })
+}
+
+/// A line of JSON as one line for every reader: the characters that some take for the end of a line, or that change how others are
+/// shown, are escaped. serde escapes those below U+0020 alone.
+#[must_use]
+pub fn escape(line: String) -> String {
+    if line.is_ascii() && !line.contains(DELETE) {
+        return line;
+    }
+    let mut escaped = String::with_capacity(line.len());
+    for character in line.chars() {
+        if is_unruly(character) {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+const DELETE: char = '\u{7f}';
+
+/// C1 controls, separators of lines and paragraphs, and what turns the direction of text.
+const fn is_unruly(character: char) -> bool {
+    matches!(character, DELETE..='\u{9f}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn redact(text: &str) -> Cow<'_, str> {
+        super::redact(text, MAX_VALUE_BYTES)
+    }
+
+    fn redact_claim(claim: Claim<'_>) -> Value {
+        super::redact_claim(claim, MAX_VALUE_BYTES)
+    }
 
     #[test]
     fn withholds_token_wherever_it_stands() {
@@ -71,6 +107,9 @@ mod tests {
             ("in a path", "/verify/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln/now", true),
             ("behind a prefix", "token_eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", true),
             ("without a signature", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", true),
+            ("with other signs", "eyJhbGciOiJIUzI1NiJ9-eyJzdWIiOiIxIn0-c2lnbmF0dXJl", true),
+            ("its payload", "eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4ifQ", true),
+            ("a short word", "eyJhbGciOiJIUzI1NiJ9", false),
             ("a host", "eyes.shop.example.com", false),
             ("one dot", "eyJ.pdf", false),
             ("words", "curl/8.0 (eyJ) a.b.c", false),
@@ -90,7 +129,7 @@ mod tests {
 
     #[test]
     fn replaces_bytes_that_are_not_utf8() {
-        assert_eq!(redact_bytes(b"a\xff\r\nb"), "a\u{fffd}\r\nb");
+        assert_eq!(redact_bytes(b"a\xff\r\nb", 100), "a\u{fffd}\r\nb");
     }
 
     #[test]

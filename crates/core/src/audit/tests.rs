@@ -1,3 +1,4 @@
+mod private;
 mod sealing;
 mod selecting;
 
@@ -49,7 +50,10 @@ impl Observer for Written {
 }
 
 fn compile(config: Value) -> Result<(Policy, Vec<Warning>), ConfigError> {
-    Policy::compile(&serde_json::from_value::<AuditLogConfig>(config).unwrap())
+    let config = serde_json::from_value::<AuditLogConfig>(config).unwrap();
+    let (policy, mut warnings) = Policy::compile(&config)?;
+    let policy = policy.with_privacy(&config, &|_: &str| Variable::Unset, &mut warnings)?;
+    Ok((policy, warnings))
 }
 
 fn sinks(config: Value) -> Result<(Sinks, Vec<Warning>), ConfigError> {
@@ -161,7 +165,7 @@ fn records_a_named_event_in_one_line() {
         r#""method":"jwt","tokenId":"PwiqzhIu4jaEMsHKI6BJvA","claims":{"tenant":"acme"}},"#,
         r#""request":{"method":"POST","host":"api.example.com","path":"/orders/42/approve","#,
         r#""pathTemplate":"/orders/{orderId}/approve","protocol":"HTTP/2","headers":{"user-agent":"curl/8.0"},"query":{"page":"2"},"bytes":5},"#,
-        r#""requestId":"7f9e","traceId":"4bf92f3577b34da6a3ce929d0e0e4736","#,
+        r#""requestId":"7f9e","traceId":"4bf92f3577b34da6a3ce929d0e0e4736","truncated":false,"#,
         r#""response":{"status":200,"bytes":17,"grpcStatus":null,"flags":"DI","details":"via_upstream"},"durationMs":12,"#,
         r#""client":{"address":"10.1.2.3","peer":"spiffe://cluster.local/ns/shop/sa/app"}}"#,
     );
@@ -201,7 +205,7 @@ fn records_refused_request_that_no_event_names() {
         r#"{"schema":"portcullis.audit/1","id":"f56ece944e25fc4c-1","time":"2024-02-29T12:34:56.789Z","action":null,"object":null,"#,
         r#""outcome":"denied","sample":null,"decision":{"rule":"default","decision":"deny","reason":"token_missing","shadow":false},"#,
         r#""strippedHeaders":null,"principal":null,"request":{"method":"GET","host":"api.example.com","path":"/private","#,
-        r#""pathTemplate":null,"protocol":null,"headers":{},"query":{},"bytes":null},"requestId":null,"traceId":null,"#,
+        r#""pathTemplate":null,"protocol":null,"headers":{},"query":{},"bytes":null},"requestId":null,"traceId":null,"truncated":false,"#,
         r#""response":{"status":401,"bytes":null,"grpcStatus":null,"flags":null,"details":null},"durationMs":12,"#,
         r#""client":{"address":null,"peer":null}}"#,
     );

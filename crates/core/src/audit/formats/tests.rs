@@ -58,8 +58,9 @@ fn with_event<T>(act: impl Fn(&Event<'_>, &str) -> T) -> T {
     let named = Named { action: Some("order.approve"), object: Some("42".into()), path_template: Some("/orders/{id}/approve") };
     let recorded = Recorded { sample: Fraction::new(0.5) };
     let included = Included { request_headers: vec!["user-agent".into()], ..Included::default() };
-    let event = Event::new(&exchange, &ending, NOW, Serials::new(&[0; 32]).take(), named, recorded, &included);
-    act(&event, &event.to_json().unwrap())
+    let mut event = Event::new(&exchange, &ending, NOW, Serials::new(&[0; 32]).take(), named, recorded, &included);
+    let line = event.to_json().unwrap();
+    act(&event, &line)
 }
 
 fn gap() -> Gap {
