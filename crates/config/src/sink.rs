@@ -17,6 +17,8 @@ pub struct SinkConfig {
     pub name: Option<String>,
     /// How events are written into a batch; required.
     pub format: Option<SinkFormat>,
+    /// What `format: elasticsearch` asks for each event; default `create`.
+    pub bulk_action: Option<BulkAction>,
     /// Where batches are posted to: https://siem.example.com/ingest; required.
     pub uri: Option<String>,
     /// The proxy's cluster that leads there; default: Istio's name of the host.
@@ -70,6 +72,18 @@ pub enum SinkFormat {
     Elasticsearch,
     /// Rows for `INSERT … FORMAT JSONEachRow`, which stands in `uri`.
     Clickhouse,
+}
+
+/// What is asked of `_bulk` for each event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum BulkAction {
+    /// A new document; one that is there is never overwritten. Data streams take nothing else.
+    #[default]
+    Create,
+    /// A document, new or in place of one with its id: for stores that know no other.
+    Index,
 }
 
 /// When a batch is full: whatever comes first.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::event::Event;
 use super::formats::{clickhouse, elasticsearch, loki, otlp};
-use crate::config::sink::SinkFormat;
+use crate::config::sink::{BulkAction, SinkFormat};
 use crate::delivery::{Framing, Gap};
 
 /// A form in which a sink takes events.
@@ -18,25 +18,25 @@ pub enum Format {
     Otlp,
     /// Streams of Loki.
     Loki,
-    /// Documents for `_bulk`.
-    Elasticsearch,
+    /// Documents for `_bulk`, with what is asked for each.
+    Elasticsearch(BulkAction),
     /// Rows of ClickHouse.
     Clickhouse,
 }
 
-impl From<SinkFormat> for Format {
-    fn from(format: SinkFormat) -> Self {
+impl Format {
+    /// The form that an operator wrote.
+    #[must_use]
+    pub const fn of(format: SinkFormat, action: BulkAction) -> Self {
         match format {
             SinkFormat::Ndjson => Self::Ndjson,
             SinkFormat::Otlp => Self::Otlp,
             SinkFormat::Loki => Self::Loki,
-            SinkFormat::Elasticsearch => Self::Elasticsearch,
+            SinkFormat::Elasticsearch => Self::Elasticsearch(action),
             SinkFormat::Clickhouse => Self::Clickhouse,
         }
     }
-}
 
-impl Format {
     /// The event as a part of a batch; `line` is its line of JSON.
     #[must_use]
     pub fn render(self, event: &Event<'_>, line: &str) -> String {
@@ -44,7 +44,7 @@ impl Format {
             Self::Ndjson => line.to_owned(),
             Self::Otlp => otlp::render(event, line),
             Self::Loki => loki::render(event, line),
-            Self::Elasticsearch => elasticsearch::render(event, line),
+            Self::Elasticsearch(action) => elasticsearch::render(event, line, action),
             Self::Clickhouse => clickhouse::render(event, line),
         }
     }
@@ -56,7 +56,7 @@ impl Format {
             Self::Ndjson => Rc::new(Ndjson),
             Self::Otlp => Rc::new(otlp::Otlp),
             Self::Loki => Rc::new(loki::Loki),
-            Self::Elasticsearch => Rc::new(elasticsearch::Bulk),
+            Self::Elasticsearch(action) => Rc::new(elasticsearch::Bulk(action)),
             Self::Clickhouse => Rc::new(clickhouse::Rows),
         }
     }

@@ -12,7 +12,7 @@ use super::STATE_KEY;
 use super::event::Event;
 use super::format::Format;
 use crate::authn::Destination;
-use crate::config::sink::{Overflow, SinkConfig, SinkType};
+use crate::config::sink::{Overflow, SinkConfig, SinkFormat, SinkType};
 use crate::config::{ConfigError, Warning};
 use crate::delivery::{Backoff, Delivery, Limits, Policy, Record, Surroundings, Target, TargetConfig};
 use crate::platform::Platform;
@@ -241,8 +241,12 @@ fn server(
     if label.trim().is_empty() {
         return Err(ConfigError::new(format!("{path}.name"), "is empty"));
     }
-    let format = sink.format.map(Format::from);
-    let format = format.ok_or_else(|| ConfigError::new(format!("{path}.format"), "is missing").hint("for example `ndjson`"))?;
+    let format =
+        sink.format.ok_or_else(|| ConfigError::new(format!("{path}.format"), "is missing").hint("for example `ndjson`"))?;
+    if sink.bulk_action.is_some() && format != SinkFormat::Elasticsearch {
+        return Err(ConfigError::new(format!("{path}.bulkAction"), "is only for sinks of `format: elasticsearch`"));
+    }
+    let format = Format::of(format, sink.bulk_action.unwrap_or_default());
     let around = Surroundings { path, environment: platform.environment, compressor: platform.compressor.as_ref() };
     let target = Target::compile(&target_config(sink), &around, warnings)?;
     let (batch, buffer) = (sink.batch.unwrap_or_default(), sink.buffer.unwrap_or_default());
@@ -273,6 +277,7 @@ fn refuse_foreign_keys(sink: &SinkConfig, path: &str) -> Result<(), ConfigError>
     let keys = [
         ("name", sink.name.is_some()),
         ("format", sink.format.is_some()),
+        ("bulkAction", sink.bulk_action.is_some()),
         ("uri", sink.uri.is_some()),
         ("cluster", sink.cluster.is_some()),
         ("timeout", sink.timeout.is_some()),

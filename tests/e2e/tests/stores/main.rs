@@ -3,3 +3,4 @@
 mod auditor;
 mod collector;
 mod postgres;
+mod servers;

@@ -10,22 +10,26 @@ use super::json::{Object, method};
 use crate::audit::event::Event;
 use crate::audit::outcome::Outcome;
 use crate::audit::timestamp::Timestamp;
+use crate::config::sink::BulkAction;
 use crate::delivery::{Fate, Framing, Gap, Receipt};
 
 /// The document is there already.
 const CONFLICT: u16 = 409;
 
 /// An event as an action with its document.
-pub fn render(event: &Event<'_>, line: &str) -> String {
-    item(&event.id.to_string(), &document(event, line))
+pub fn render(event: &Event<'_>, line: &str, action: BulkAction) -> String {
+    item(action, &event.id.to_string(), &document(event, line))
 }
 
-fn item(id: &str, document: &str) -> String {
-    let mut action = Object::begin();
-    action.open("create");
-    action.text("_id", Some(id));
-    action.close();
-    format!("{}\n{document}", action.finish())
+fn item(action: BulkAction, id: &str, document: &str) -> String {
+    let mut object = Object::begin();
+    object.open(match action {
+        BulkAction::Create => "create",
+        BulkAction::Index => "index",
+    });
+    object.text("_id", Some(id));
+    object.close();
+    format!("{}\n{document}", object.finish())
 }
 
 fn document(event: &Event<'_>, line: &str) -> String {
@@ -127,7 +131,7 @@ fn own(object: &mut Object, event: &Event<'_>) {
 
 /// How actions stand in a request, and what the answer says of each.
 #[derive(Debug)]
-pub struct Bulk;
+pub struct Bulk(pub BulkAction);
 
 #[derive(Deserialize)]
 struct Document {
@@ -141,7 +145,6 @@ struct Original {
 
 #[derive(Deserialize)]
 struct Answer {
-    #[serde(default)]
     errors: bool,
     #[serde(default)]
     items: Vec<BTreeMap<String, Item>>,
@@ -189,7 +192,7 @@ impl Framing for Bulk {
         object.text("outcome", Some("gap"));
         object.number("dropped", Some(gap.dropped));
         object.close();
-        item(&gap.id(), &object.finish())
+        item(self.0, &gap.id(), &object.finish())
     }
 
     fn line<'a>(&self, body: &'a str) -> Cow<'a, str> {
@@ -197,14 +200,16 @@ impl Framing for Bulk {
         document.map_or(Cow::Borrowed(body), |document| Cow::Owned(document.event.original))
     }
 
-    fn receipt(&self, _records: usize, answer: &[u8]) -> Receipt {
+    fn receipt(&self, records: usize, answer: &[u8]) -> Receipt {
         match serde_json::from_slice::<Answer>(answer) {
-            Ok(answer) if answer.errors && !answer.items.is_empty() => {
+            Ok(answer) if !answer.errors => Receipt::All,
+            Ok(answer) if answer.items.len() == records => {
                 // Each item has one member, named after its action.
-                let fates = answer.items.iter().map(|item| item.values().next().map_or(Fate::Taken, Item::fate));
+                let fates = answer.items.iter().map(|item| item.values().next().map_or(Fate::Again(200), Item::fate));
                 Receipt::Each(fates.collect())
             }
-            _ => Receipt::All,
+            // What is no answer to `_bulk`, or tells of errors and not where, took nothing for certain.
+            _ => Receipt::Each(vec![Fate::Again(200); records]),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::audit::event::{Event, Included, Named};
 use crate::audit::selection::Recorded;
 use crate::audit::serial::Serials;
 use crate::config::fraction::Fraction;
+use crate::config::sink::BulkAction;
 use crate::decision::{Decision, TOKEN_VALID};
 use crate::delivery::{Fate, Gap, GapReason, Receipt};
 use crate::headers::Headers;
@@ -17,7 +18,8 @@ use crate::stage::{Completion, Exchange, Facts};
 use crate::time::UnixTime;
 
 const NOW: UnixTime = UnixTime::from_nanos(1_709_210_096_789_000_000);
-const OTHERS: [Format; 4] = [Format::Otlp, Format::Loki, Format::Elasticsearch, Format::Clickhouse];
+const ELASTICSEARCH: Format = Format::Elasticsearch(BulkAction::Create);
+const OTHERS: [Format; 4] = [Format::Otlp, Format::Loki, ELASTICSEARCH, Format::Clickhouse];
 
 /// An event of which everything is known, and its line.
 fn with_event<T>(act: impl Fn(&Event<'_>, &str) -> T) -> T {
@@ -142,7 +144,7 @@ fn loki_has_streams_of_few_labels() {
 
 #[test]
 fn elasticsearch_creates_documents_under_the_ids_of_events() {
-    let batch = batch(Format::Elasticsearch);
+    let batch = batch(ELASTICSEARCH);
     assert!(batch.ends_with('\n'));
     let lines: Vec<Value> = batch.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 4);
@@ -161,16 +163,28 @@ fn elasticsearch_creates_documents_under_the_ids_of_events() {
 }
 
 #[test]
+fn elasticsearch_indexes_where_the_store_knows_nothing_else() {
+    let batch = batch(Format::Elasticsearch(BulkAction::Index));
+    let lines: Vec<Value> = batch.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0], &lines[2]), (&json!({"index": {"_id": "f56ece944e25fc4c-1"}}), &json!({"index": {"_id": "s-1-gap"}})));
+}
+
+#[test]
 fn elasticsearch_says_of_each_document_what_became_of_it() {
-    let framing = Format::Elasticsearch.framing();
+    let framing = ELASTICSEARCH.framing();
     let items = r#"[{"create":{"_id":"a","status":201}},{"create":{"status":409}},{"create":{"status":429}},
         {"create":{"status":503}},{"create":{"status":400,"error":{"type":"mapper_parsing_exception"}}}]"#;
     let fates = vec![Fate::Taken, Fate::Taken, Fate::Again(429), Fate::Again(503), Fate::Refused(400)];
+    let unknown = Receipt::Each(vec![Fate::Again(200); 5]);
     for (answer, expected) in [
         (format!(r#"{{"took":1,"errors":true,"items":{items}}}"#), Receipt::Each(fates)),
         (format!(r#"{{"took":1,"errors":false,"items":{items}}}"#), Receipt::All),
-        (r#"{"took":1,"errors":true}"#.to_owned(), Receipt::All),
-        ("no JSON".to_owned(), Receipt::All),
+        (r#"{"took":1,"errors":false}"#.to_owned(), Receipt::All),
+        (r#"{"took":1,"errors":true}"#.to_owned(), unknown.clone()),
+        (r#"{"errors":true,"items":[{"create":{"status":201}}]}"#.to_owned(), unknown.clone()),
+        ("{}".to_owned(), unknown.clone()),
+        ("<html>".to_owned(), unknown.clone()),
+        (String::new(), unknown),
     ] {
         assert_eq!(framing.receipt(5, answer.as_bytes()), expected, "{answer}");
     }

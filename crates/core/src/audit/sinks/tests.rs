@@ -228,6 +228,7 @@ fn errors_name_the_place_and_say_what_would_be_right() {
         (json!([{"type": "stdout"}, {"type": "stdout"}]), "sinks[1].type: is named twice"),
         (json!([{"type": "stdout", "uri": "x"}]), "sinks[0].uri: is only for sinks of `type: http`"),
         (json!([{"type": "accesslog", "batch": {}}]), "sinks[0].batch: is only for sinks of `type: http`"),
+        (one(json!({"bulkAction": "index"})), "sinks[0].bulkAction: is only for sinks of `format: elasticsearch`"),
         (json!([{"type": "http", "uri": "https://a/"}]), "sinks[0].format: is missing; for example `ndjson`"),
         (json!([{"type": "http", "format": "ndjson"}]), "sinks[0].uri: is missing"),
         (one(json!({"uri": "/x"})), "sinks[0].uri: is not an absolute URI"),

@@ -1,0 +1,43 @@
+-- The audit log in ClickHouse: one row for each event, as a sink of `format: clickhouse` inserts them. `raw` is the event's line as it came.
+-- What was sent twice is one row once ClickHouse has merged its parts, and in queries with FINAL.
+CREATE TABLE audit (
+    id               String,
+    stream           String,
+    seq              UInt64,
+    time             DateTime('UTC'),
+    time_ms          UInt64,
+    action           String,
+    object           String,
+    outcome          String,
+    sample           Float64,
+    rule             String,
+    decision         String,
+    reason           String,
+    issuer_name      String,
+    shadow           UInt8,
+    stripped_headers Array(String),
+    issuer           String,
+    subject          String,
+    roles            Array(String),
+    auth_method      String,
+    token_id         String,
+    method           String,
+    host             String,
+    path             String,
+    path_template    String,
+    protocol         String,
+    request_bytes    UInt64,
+    request_id       String,
+    trace_id         String,
+    status           UInt16,
+    response_bytes   UInt64,
+    grpc_status      UInt16,
+    flags            String,
+    details          String,
+    duration_ms      UInt64,
+    client_address   String,
+    client_peer      String,
+    raw              String
+) ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(time)
+ORDER BY (time, id)
