@@ -7,6 +7,7 @@ use portcullis_core::authn::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOM
 use portcullis_core::config::metrics::Label;
 use portcullis_core::decision::{ANONYMOUS, API_KEY_VALID, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
 use portcullis_core::delivery::{BATCHES_TOTAL, EVENTS_TOTAL, QUEUE};
+use portcullis_core::exceptions::{EXCEPTIONS_TOTAL, REPORTS_TOTAL};
 use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::upstream;
@@ -151,7 +152,9 @@ fn metrics(text: &mut String) {
          | `{upstream_failures}` | gauge | `upstream` |\n\
          | `{EVENTS_TOTAL}` | counter | `sink`, `outcome`, `reason` |\n\
          | `{BATCHES_TOTAL}` | counter | `sink`, `outcome` |\n\
-         | `{QUEUE}` | gauge | `sink` |\n\n\
+         | `{QUEUE}` | gauge | `sink` |\n\
+         | `{EXCEPTIONS_TOTAL}` | counter | `reason` |\n\
+         | `{REPORTS_TOTAL}` | counter | `outcome` |\n\n\
          | label | value |\n|---|---|\n",
         rule = Label::Rule.as_str(),
         upstream_fetches = upstream::FETCHES_TOTAL,

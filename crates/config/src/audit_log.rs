@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::audit_chain::ChainConfig;
 use super::audit_privacy::{HashConfig, LimitsConfig};
+use super::exceptions::ExceptionsConfig;
 use super::fraction::Fraction;
 use super::matching::MatchConfig;
 use super::sink::SinkConfig;
@@ -39,6 +40,8 @@ pub struct AuditLogConfig {
     pub sinks: Option<Vec<SinkConfig>>,
     /// What makes the events evidence: each is sealed to the one before it.
     pub chain: Option<ChainConfig>,
+    /// Who is told when upstreams fail.
+    pub exceptions: Option<ExceptionsConfig>,
 }
 
 /// A named event.

@@ -22,6 +22,7 @@ pub mod deny;
 pub mod document;
 pub mod duration;
 mod error;
+pub mod exceptions;
 pub mod fraction;
 pub mod internal_token;
 pub mod jwt_auth;

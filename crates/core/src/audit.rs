@@ -31,7 +31,7 @@ pub use event::{Event, Included, Named, SCHEMA};
 pub use evidence::compile as compile_chain;
 pub use format::Format;
 pub use object_template::ObjectTemplate;
-pub use outcome::Outcome;
+pub use outcome::{Outcome, is_grpc};
 pub use policy::Policy;
 pub use privacy::Privacy;
 pub use pseudonyms::Pseudonyms;

@@ -24,7 +24,7 @@ mod policy;
 mod series;
 mod stats_tags;
 
-pub use labels::{LabelValues, SeriesName};
+pub use labels::{LabelValues, OTHER, SeriesName};
 pub use own_metric::OwnMetric;
 pub use policy::Policy;
 pub use series::Series;

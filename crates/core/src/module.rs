@@ -12,6 +12,7 @@ use crate::config::bundle::BundleConfig;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::metrics::MetricsConfig;
 use crate::config::{ConfigError, Environment, Warning};
+use crate::exceptions::{self, Exceptions};
 use crate::jose::{AlgorithmSet, Signatures};
 use crate::metrics::{self, Metrics};
 use crate::platform::Platform;
@@ -244,9 +245,15 @@ impl Loaded {
         self.destinations.extend(audit::destinations(config.sinks.as_deref().unwrap_or_default()));
         let serials = Serials::new(&seed);
         let chain = audit::compile_chain(config.chain.as_ref(), "chain", &serials, platform.environment, &mut self.warnings)?;
-        self.stages.push(Box::new(
-            AuditLog::new(Rc::new(policy), beside.is_none(), serials, sinks).with_sampler(Sampler::new(&seed)).with_chain(chain),
-        ));
+        let (policy, standalone) = (Rc::new(policy), beside.is_none());
+        let stage = AuditLog::new(Rc::clone(&policy), standalone, serials, sinks);
+        self.stages.push(Box::new(stage.with_sampler(Sampler::new(&seed)).with_chain(chain)));
+        if let Some(config) = &config.exceptions {
+            const PATH: &str = "exceptions";
+            let stage = Exceptions::compile(config, PATH, policy, standalone, platform, &mut self.warnings)?;
+            self.stages.push(Box::new(stage));
+            self.destinations.extend(exceptions::destinations(&config.webhooks, &format!("{PATH}.webhooks")));
+        }
         Ok(())
     }
 

@@ -132,6 +132,12 @@ impl Policy {
         Some(Event::new(exchange, ending, now, serials.take(), named, recorded, &self.included))
     }
 
+    /// The pattern of the request's path, where the event that it fulfils or the rule that decided has one.
+    #[must_use]
+    pub fn path_template<'a>(&'a self, exchange: &'a Exchange) -> Option<&'a str> {
+        self.describe(exchange, self.named(exchange)).path_template
+    }
+
     fn describe<'a>(&'a self, exchange: &'a Exchange, named: Option<Match<'a>>) -> Named<'a> {
         let event = named.as_ref().map(|named| named.event);
         let of_event = event.and_then(|event| event.matcher.path_template(&exchange.request));
