@@ -123,7 +123,7 @@ impl<P: Proxy> Dispatcher<P> {
 
     fn put_in_force(&self, id: u32, root: Rc<Root>) -> bool {
         let left: Vec<_> =
-            self.roots(id).into_iter().filter(|root| !self.runner(root).drain() || !root.waiting().is_empty()).collect();
+            self.roots(id).into_iter().filter(|root| !self.runner(root).begin_draining() || !root.waiting().is_empty()).collect();
         let Ok(mut contexts) = self.contexts.try_borrow_mut() else { return false };
         match contexts.entry(id).or_insert_with(|| Context::Plugin(Roots::default())) {
             Context::Plugin(roots) => {
@@ -180,12 +180,27 @@ impl<P: Proxy> Dispatcher<P> {
         self.end_drained(id);
     }
 
-    /// An exchange ended.
+    /// An exchange ended, and nobody sends anything then.
     pub fn log(&self, id: u32) {
         if let Some(stream) = self.stream(id)
             && let Some(root) = &stream.root
         {
-            self.runner(root).on_log(&stream);
+            let _ = self.runner(root).on_log(&stream);
+        }
+    }
+
+    /// An exchange ended: what cannot wait any longer is sent.
+    pub fn log_and_send(&self, id: u32) {
+        if let Some(stream) = self.stream(id) {
+            self.tell_end(&stream);
+        }
+    }
+
+    fn tell_end(&self, stream: &Stream) {
+        let Some(root) = stream.root.as_ref().filter(|root| root.observes) else { return };
+        let pressing = self.runner(root).on_log(stream);
+        if !pressing.is_empty() {
+            self.runner(root).send_pressing(&pressing);
         }
     }
 
@@ -194,9 +209,7 @@ impl<P: Proxy> Dispatcher<P> {
     pub fn done(&self, id: u32) -> bool {
         if let Some(stream) = self.stream(id) {
             // Where the proxy logs later, if at all, the end is told now.
-            if let Some(root) = stream.root.as_ref().filter(|root| root.observes) {
-                self.runner(root).on_log(&stream);
-            }
+            self.tell_end(&stream);
             self.delete(id);
             return true;
         }

@@ -40,6 +40,8 @@ pub struct Callbacks {
     pub http_call_response: bool,
     /// `proxy_on_log`: stages observe how requests end.
     pub log: bool,
+    /// `proxy_on_log` too, in which stages also send something. A module without it does without all that sends.
+    pub log_and_send: bool,
     /// `proxy_on_done`: stages have something to send when their configuration ends. Streams are forgotten there too.
     pub done: bool,
     /// `proxy_on_delete`: where streams are forgotten otherwise.
@@ -54,6 +56,7 @@ impl Callbacks {
         tick: false,
         http_call_response: false,
         log: false,
+        log_and_send: false,
         done: false,
         delete: false,
     };
@@ -69,8 +72,8 @@ impl Callbacks {
             // The request's headers can be read again when the exchange is logged.
             Module::Metrics => Self { log: true, delete: true, ..Self::NONE },
             // It refuses requests that could not be recorded.
-            Module::AuditLog => Self { log: true, done: true, ..Self::DECIDING },
-            Module::Bundle => Self { response_headers: true, log: true, done: true, ..Self::DECIDING },
+            Module::AuditLog => Self { log_and_send: true, done: true, ..Self::DECIDING },
+            Module::Bundle => Self { response_headers: true, log_and_send: true, done: true, ..Self::DECIDING },
         }
     }
 
@@ -83,6 +86,7 @@ impl Callbacks {
             && self.tick == needed.tick
             && self.http_call_response == needed.http_call_response
             && self.log == needed.log
+            && self.log_and_send == needed.log_and_send
             && self.done == needed.done
             && self.delete == needed.delete
     }
@@ -146,6 +150,9 @@ macro_rules! callback {
     };
     (log) => {
         $crate::export!(proxy_on_log(context: u32) => $crate::plugin::on_log(context));
+    };
+    (log_and_send) => {
+        $crate::export!(proxy_on_log(context: u32) => $crate::plugin::on_log_and_send(context));
     };
     (done) => {
         $crate::export!(proxy_on_done(context: u32) -> u32 => $crate::plugin::on_done(context));
@@ -233,6 +240,11 @@ pub fn on_log(context: u32) {
     DISPATCHER.with(|dispatcher| dispatcher.log(context));
 }
 
+/// An exchange ended, and something may have to be sent.
+pub fn on_log_and_send(context: u32) {
+    DISPATCHER.with(|dispatcher| dispatcher.log_and_send(context));
+}
+
 /// The proxy has no more to do with a context; 1 when the module has neither.
 pub fn on_done(context: u32) -> u32 {
     DISPATCHER.with(|dispatcher| dispatcher.done(context)).into()
@@ -249,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_module_exports_no_callback_that_its_stages_do_not_need() {
-        let all = Callbacks { response_headers: true, log: true, done: true, ..Callbacks::DECIDING };
+        let all = Callbacks { response_headers: true, log_and_send: true, done: true, ..Callbacks::DECIDING };
         let modules = [Module::JwtAuth, Module::AuthHeader, Module::AuditLog, Module::Metrics, Module::Bundle];
         for module in modules {
             assert!(Callbacks::needed_by(module).are_those_of(module));

@@ -73,7 +73,7 @@ impl Root {
             id,
             identity: plugin.identity,
             publication,
-            observes: plugin.callbacks.log,
+            observes: plugin.callbacks.log || plugin.callbacks.log_and_send,
             needs,
             decides,
             stages: RefCell::new(stages),

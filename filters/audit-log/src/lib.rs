@@ -1,3 +1,3 @@
 //! Records what was done, by whom, and how it was decided.
 
-portcullis_host::plugin!(AuditLog: request_headers, tick, http_call_response, log, done);
+portcullis_host::plugin!(AuditLog: request_headers, tick, http_call_response, log_and_send, done);

@@ -105,7 +105,11 @@ impl FakeSink {
     /// The ids of the requests of the events that it took.
     #[must_use]
     pub fn request_ids(&self) -> BTreeSet<String> {
-        self.records().values().filter(|record| !is_gap(record)).map(|record| text(record, "requestId")).collect()
+        self.records()
+            .values()
+            .filter(|record| text(record, "schema") == "portcullis.audit/1")
+            .map(|record| text(record, "requestId"))
+            .collect()
     }
 
     /// How many events are missing, by the gap records that it took, by their reason.

@@ -118,6 +118,12 @@ impl Host {
         self.settle();
     }
 
+    /// Whether no root context is left of those that asked for more time to end.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.plugins.iter().all(|plugin| plugin.store.data().pending.is_empty())
+    }
+
     /// Send a request through the chain and, unless it is held, to its end; the upstream answers 200.
     pub fn request<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, headers: &[(N, V)]) -> Outcome {
         let stream = self.open(headers);

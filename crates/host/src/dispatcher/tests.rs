@@ -165,6 +165,7 @@ const ALL: Callbacks = Callbacks {
     tick: true,
     http_call_response: true,
     log: true,
+    log_and_send: true,
     done: true,
     delete: true,
 };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use portcullis_core::time::UnixTime;
+
 use super::Runner;
 use crate::observer::ProxyObserver;
 use crate::proxy::Proxy;
@@ -10,18 +12,23 @@ use crate::proxy::Proxy;
 const LONGEST_DRAIN: Duration = Duration::from_secs(30);
 
 impl<P: Proxy> Runner<'_, P> {
-    /// The configuration is out of force, and no request is left that began with it: sends what there is. Runs in the root's context.
-    /// Whether nothing is left.
+    /// The configuration is out of force: from here on nothing waits. Whether nothing is left to send.
+    pub fn begin_draining(&self) -> bool {
+        let is_drained = self.is_drained();
+        if !is_drained && self.root.draining.get().is_none() {
+            // Without a clock its time is up at once.
+            self.root.draining.set(Some(self.proxy.now().unwrap_or(UnixTime::from_secs(0))));
+        }
+        is_drained
+    }
+
+    /// The same, and no request is left that began with it: sends what there is. Runs in the root's context.
     pub fn drain(&self) -> bool {
         self.close();
-        if self.is_drained() {
+        if self.begin_draining() {
             return true;
         }
-        // Without a clock nothing can be sent, and nobody knows for how long.
         let Ok(now) = self.proxy.now() else { return false };
-        if self.root.draining.get().is_none() {
-            self.root.draining.set(Some(now));
-        }
         let stages = self.root.stages.try_borrow().map_or(0, |stages| stages.len());
         for stage in 0..stages {
             self.send_due(stage, now);

@@ -9,13 +9,14 @@ use crate::proxy::Proxy;
 use crate::stream::{Phase, Stream};
 
 impl<P: Proxy> Runner<'_, P> {
-    /// Tells each stage once. Runs in the stream's context.
-    pub fn on_log(&self, stream: &Stream) {
+    /// Tells each stage once. Runs in the stream's context. The places of the stages that want to send something before the next tick.
+    pub fn on_log(&self, stream: &Stream) -> Vec<usize> {
+        let mut pressing = Vec::new();
         self.root.remove_waiting(stream.id);
         if !stream.is_first_log() {
-            return;
+            return pressing;
         }
-        let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return };
+        let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return pressing };
         let exchange = slot.get_or_insert_with(|| Box::new(self.read_late()));
         // A module that only observes runs before the one that decides, and so learns of the decision only now.
         if let Some(understand) = self.root.identity_reader()
@@ -32,25 +33,21 @@ impl<P: Proxy> Runner<'_, P> {
         let ending = ProxyEnding::new(self.proxy, answered, duration);
         // Without a clock the record is better dated to the beginning than lost.
         let now = now.or(exchange.started).unwrap_or(UnixTime::from_secs(0));
-        let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return };
+        let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return pressing };
         let mut observer = ProxyObserver(self.proxy);
-        let mut pressing = Vec::new();
         for (index, stage) in stages.iter_mut().enumerate() {
             stage.on_log(exchange, &ending, now, &mut observer);
             if stage.is_pressing(now) {
                 pressing.push(index);
             }
         }
-        drop(stages);
-        if !pressing.is_empty() {
-            self.send_pressing(&pressing, now);
-        }
+        pressing
     }
 
-    /// Sends at once what stages want to be sent before the next tick, from the root's context: what a stream sends ends with it.
-    fn send_pressing(&self, stages: &[usize], now: UnixTime) {
-        match self.proxy.enter(self.root.id) {
-            Ok(()) => stages.iter().for_each(|stage| self.send_due(*stage, now)),
+    /// Sends what these stages want to be sent before the next tick, from the root's context: what a stream sends ends with it.
+    pub fn send_pressing(&self, stages: &[usize]) {
+        match self.proxy.enter(self.root.id).and_then(|()| self.proxy.now()) {
+            Ok(now) => stages.iter().for_each(|stage| self.send_due(*stage, now)),
             Err(error) => self.report("what is to be sent has to wait for the next tick", error),
         }
     }

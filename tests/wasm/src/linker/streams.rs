@@ -14,10 +14,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ("proxy_close_stream", "i", close_stream),
     ("proxy_send_local_response", "iiiiiiii", send_local_response),
     ("proxy_set_effective_context", "i", set_effective_context),
-    ("proxy_done", "", |call| {
-        call.state().violation("proxy_done, though no context asked for more time");
-        Err(Status::NOT_FOUND.into())
-    }),
 ];
 
 fn continue_stream(call: &mut HostCall<'_, '_>) -> Answer {

@@ -5,6 +5,7 @@ mod credentials;
 mod emulator;
 mod exports;
 mod first_flow;
+mod hostile_delivery;
 mod hostile_host;
 mod keys;
 mod native_signatures;

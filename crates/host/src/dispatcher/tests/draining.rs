@@ -135,7 +135,7 @@ fn what_presses_is_sent_from_the_root_when_an_exchange_has_ended() {
         let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![stage]);
         dispatcher.request_headers(STREAM);
         scripts[0].borrow_mut().due = vec![fetch(3)];
-        dispatcher.log(STREAM);
+        dispatcher.log_and_send(STREAM);
         let sent: Vec<_> = proxy.sent.borrow().iter().map(|(context, fetch)| (*context, fetch.id.0)).collect();
         assert_eq!(sent, if is_pressing { vec![(ROOT, 3)] } else { vec![] });
     }

@@ -21,7 +21,7 @@ fn the_end_is_told_once_with_status_and_duration() {
 
 #[test]
 fn what_is_known_of_a_request_is_kept_only_for_who_asks_again() {
-    const DECIDES_ONLY: Plugin = Plugin { callbacks: Callbacks { log: false, ..ALL }, ..DECIDES };
+    const DECIDES_ONLY: Plugin = Plugin { callbacks: Callbacks { log: false, log_and_send: false, ..ALL }, ..DECIDES };
     let held = || waits_for(7, Verdict::Continue);
     for (case, plugin, stage, fetched, kept) in [
         ("it went on, and nobody asks", &DECIDES_ONLY, script([]), false, false),
