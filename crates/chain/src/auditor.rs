@@ -109,8 +109,8 @@ impl Auditor {
         let stream = self.streams.entry(record.stream.clone()).or_insert_with(|| Stream::new(is_keyed));
         match record.kind {
             Kind::Gap { .. } if !is_authentic => {}
-            Kind::Gap { dropped, first, last } => {
-                stream.add_gap(Gap { place: place.clone(), mac: record.mac, first, last, left: dropped });
+            Kind::Gap { dropped, first, last, reason } => {
+                stream.add_gap(Gap { place: place.clone(), mac: record.mac, first, last, reason, left: dropped });
             }
             Kind::Link { seq, previous, checkpoint, is_last } => {
                 let (hash, mac) = (record.hash, record.mac);

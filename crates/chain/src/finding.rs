@@ -3,6 +3,8 @@
 use std::fmt;
 use std::rc::Rc;
 
+use serde::Deserialize;
+
 /// Where a line stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -25,6 +27,36 @@ pub enum Severity {
     Warning,
     /// Somebody changed the log, or part of it is lost.
     Finding,
+}
+
+/// Why records did not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DropReason {
+    /// The buffer was full.
+    Overflow,
+    /// They were sent in vain as often as the operator allows.
+    Attempts,
+    /// The server refused them.
+    Rejected,
+    /// Their requests were refused, because the buffer was full.
+    Blocked,
+    /// It is not said.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl DropReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overflow => "dropped by overflow",
+            Self::Attempts => "dropped after the last attempt to send them",
+            Self::Rejected => "rejected by the server",
+            Self::Blocked => "not sent, their requests were refused for want of room",
+            Self::Unknown => "dropped",
+        }
+    }
 }
 
 /// What is wrong.
@@ -56,6 +88,8 @@ pub enum Problem {
         first: u64,
         /// The last.
         last: u64,
+        /// Why, as the gap record says; where several gaps became one, of the first of them.
+        reason: DropReason,
         /// Whether the gap record is authentic; only the key of the MACs tells.
         is_proven: bool,
     },
@@ -117,10 +151,10 @@ impl fmt::Display for Problem {
             Self::BeginningRemoved { last } => {
                 write!(formatter, "removed before it: the beginning of the stream, {}", Range(1, *last))
             }
-            Self::Dropped { first, last, is_proven } => {
+            Self::Dropped { first, last, reason, is_proven } => {
                 let claim = if *is_proven { "" } else { ", says a gap record that only the key of the MACs can prove" };
                 let count = last.saturating_sub(*first).saturating_add(1);
-                write!(formatter, "dropped by overflow: {count} ({}){claim}", Range(*first, *last))
+                write!(formatter, "{}: {count} ({}){claim}", reason.as_str(), Range(*first, *last))
             }
             Self::Reordered => write!(formatter, "reordered: it stands after a record with a higher number"),
             Self::Duplicated => write!(formatter, "duplicated: there is a record with its number already"),

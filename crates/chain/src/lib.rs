@@ -32,7 +32,7 @@ mod testing;
 pub use auditor::{Auditor, Order, Summary};
 pub use checkpoint::CheckpointPolicy;
 pub use excerpts::{Excerpt, excerpts};
-pub use finding::{Finding, Place, Problem, Severity};
+pub use finding::{DropReason, Finding, Place, Problem, Severity};
 pub use link::{Chain, GapSeal};
 pub use mac_key::MacKey;
 

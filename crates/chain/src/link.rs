@@ -118,7 +118,7 @@ mod tests {
         );
         assert!(
             gap("a", 3, 2, 4)
-                .ends_with(r#""last":"a-4","chain":{"stream":"a","mac":"hWgtKqr_9mhxFOWqhZhZUY907URf5r9YOWE2XC-CRAU"}}"#),
+                .ends_with(r#""last":"a-4","chain":{"stream":"a","mac":"7FGYpTrQUIFdl8L_DyqiGx3NBxn-RhJ8tIYbjQcdmiM"}}"#),
             "{}",
             gap("a", 3, 2, 4)
         );

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::finding::DropReason;
 use crate::mac_key::{Hash, TEXT_BYTES, decode, hash};
 use crate::{END_SCHEMA, GAP_SCHEMA};
 
@@ -17,7 +18,7 @@ pub(crate) enum Kind {
     /// A link of the chain, with its number and the MAC of the one before it.
     Link { seq: u64, previous: Option<String>, checkpoint: Option<String>, is_last: bool },
     /// So many records from one number to another that were dropped.
-    Gap { dropped: u64, first: u64, last: u64 },
+    Gap { dropped: u64, first: u64, last: u64, reason: DropReason },
 }
 
 /// A record that has a seal, right or wrong.
@@ -45,6 +46,8 @@ struct Members<'a> {
     schema: Cow<'a, str>,
     chain: Option<Seal<'a>>,
     dropped: Option<u64>,
+    #[serde(default)]
+    reason: DropReason,
     first: Option<String>,
     last: Option<String>,
 }
@@ -68,7 +71,7 @@ impl Record {
         let kind = if members.schema == GAP_SCHEMA {
             let first = number(members.first.as_deref(), &stream);
             let (first, last) = first.zip(number(members.last.as_deref(), &stream)).ok_or(Unsealed::Malformed)?;
-            Kind::Gap { dropped: members.dropped.ok_or(Unsealed::Malformed)?, first, last }
+            Kind::Gap { dropped: members.dropped.ok_or(Unsealed::Malformed)?, first, last, reason: members.reason }
         } else {
             let is_last = members.schema == END_SCHEMA;
             let seq = seal.seq.ok_or(Unsealed::Malformed)?;

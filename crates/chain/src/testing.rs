@@ -51,7 +51,7 @@ pub fn event(stream: &str, seq: u64) -> String {
 
 pub fn gap(stream: &str, dropped: u64, first: u64, last: u64) -> String {
     let gap = format!(
-        r#"{{"schema":"{GAP_SCHEMA}","id":"{stream}-gap-{first}","dropped":{dropped},"first":"{stream}-{first}","last":"{stream}-{last}"}}"#
+        r#"{{"schema":"{GAP_SCHEMA}","id":"{stream}-gap-{first}","dropped":{dropped},"reason":"overflow","first":"{stream}-{first}","last":"{stream}-{last}"}}"#
     );
     Chain::new(mac_key(), stream, None).gap_seal().seal(gap)
 }

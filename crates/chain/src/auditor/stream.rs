@@ -4,7 +4,7 @@ use portcullis_minting::PublicKey;
 
 use super::Summary;
 use crate::checkpoint::{Checkpoint, Digestion};
-use crate::finding::{Finding, Place, Problem};
+use crate::finding::{DropReason, Finding, Place, Problem};
 use crate::mac_key::{Hash, encode};
 
 /// A link of the chain, as far as it matters.
@@ -28,6 +28,7 @@ pub(super) struct Gap {
     pub mac: Hash,
     pub first: u64,
     pub last: u64,
+    pub reason: DropReason,
     /// How many of the dropped are not found yet.
     pub left: u64,
 }
@@ -263,7 +264,7 @@ impl Stream {
             if first > from {
                 find(removed(from, first.saturating_sub(1)));
             }
-            find(Problem::Dropped { first, last, is_proven });
+            find(Problem::Dropped { first, last, reason: gap.reason, is_proven });
             dropped = dropped.saturating_add(count);
             from = last.saturating_add(1);
         }

@@ -254,6 +254,21 @@ fn an_end_is_the_last_record() {
 }
 
 #[test]
+fn a_gap_record_says_why() {
+    for (reason, expected) in [
+        (r#","reason":"attempts""#, "dropped after the last attempt to send them: 1 (number 1)"),
+        (r#","reason":"rejected""#, "rejected by the server: 1 (number 1)"),
+        (r#","reason":"blocked""#, "not sent, their requests were refused for want of room: 1 (number 1)"),
+        (r#","reason":"else""#, "dropped: 1 (number 1)"),
+        ("", "dropped: 1 (number 1)"),
+    ] {
+        let record = format!(r#"{{"schema":"portcullis.audit.gap/1","dropped":1{reason},"first":"a-1","last":"a-1"}}"#);
+        let line = Chain::new(mac_key(), "a", None).gap_seal().seal(record);
+        assert_eq!(audit_with(&[mac_key()], &[], Order::Written, &[line]).1[0].problem.to_string(), expected);
+    }
+}
+
+#[test]
 fn streams_may_have_different_keys() {
     let mut lines = stream("a", 3);
     let mut chain = Chain::new(MacKey::new(b"the key after that one").unwrap(), "b", None);

@@ -29,6 +29,22 @@ fn prints_the_events_that_have_all_that_is_asked_for() {
 }
 
 #[test]
+fn pseudonyms_are_found_by_whoever_has_their_key() {
+    // printf %s alice | openssl dgst -sha256 -hmac "$KEY" -binary | head -c 16 | basenc --base64url
+    let log = event("aaaa", 1).replace("alice", "hmac:ok0-EQeqa0nXPsauscMHFg") + "\n" + &event("aaaa", 2);
+    for (arguments, count) in [
+        (&["--subject", "alice"][..], 1),
+        (&["--subject", "alice", "--hash-key-env", "KEY"], 2),
+        (&["--subject", "bob", "--hash-key-env", "KEY"], 0),
+        (&["--hash-key-env", "KEY"], 2),
+    ] {
+        let run = run(&[("log", log.as_bytes())], b"", &[&["grep", "log"], arguments].concat());
+        assert_eq!(run.stdout.lines().count(), count, "{arguments:?}");
+    }
+    assert_eq!(run(&[("log", b"")], b"", &["grep", "--subject", "a", "--hash-key-env", "ABSENT", "log"]).code, 2);
+}
+
+#[test]
 fn a_length_is_so_long_ago() {
     let log = event("aaaa", 1).replace("2026-11-25T20:01:00.000Z", "2001-01-01T00:00:00.000Z");
     for (since, code) in [("2h", 1), ("-2h", 1), ("999999h", 0)] {

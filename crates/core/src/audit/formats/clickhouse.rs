@@ -1,6 +1,7 @@
 //! ClickHouse's `JSONEachRow`: one row for each event, with flat columns. What is absent is left out, and the column has its default.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde::Deserialize;
 
@@ -67,6 +68,16 @@ fn times(row: &mut Object, time: UnixTime) {
     row.number("time_ms", u64::try_from(time.since_epoch().as_millis()).ok());
 }
 
+/// What is no event as a row.
+fn note(id: &str, time: UnixTime, outcome: &str, line: &str) -> String {
+    let mut row = Object::begin();
+    row.text("id", Some(id));
+    times(&mut row, time);
+    row.text("outcome", Some(outcome));
+    row.text("raw", Some(line));
+    row.finish()
+}
+
 /// How rows stand in a request.
 #[derive(Debug)]
 pub struct Rows;
@@ -90,12 +101,11 @@ impl Framing for Rows {
     }
 
     fn gap(&self, gap: &Gap, line: String) -> String {
-        let mut row = Object::begin();
-        row.text("id", Some(&gap.id()));
-        times(&mut row, gap.since);
-        row.text("outcome", Some("gap"));
-        row.text("raw", Some(&line));
-        row.finish()
+        note(&gap.id(), gap.since, "gap", &line)
+    }
+
+    fn end(&self, id: &Rc<str>, time: UnixTime, line: String) -> String {
+        note(id, time, "end", &line)
     }
 
     fn line<'a>(&self, body: &'a str) -> Cow<'a, str> {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde::Deserialize;
 
@@ -12,6 +13,7 @@ use crate::audit::outcome::Outcome;
 use crate::audit::timestamp::Timestamp;
 use crate::config::sink::BulkAction;
 use crate::delivery::{Fate, Framing, Gap, Receipt};
+use crate::time::UnixTime;
 
 /// The document is there already.
 const CONFLICT: u16 = 409;
@@ -165,6 +167,20 @@ impl Item {
     }
 }
 
+/// The beginning of a document of what is no event.
+fn note(id: &str, time: UnixTime, kind: &str, line: &str) -> Object {
+    let mut object = Object::begin();
+    object.text("@timestamp", Some(&Timestamp(time).to_string()));
+    object.open("event");
+    object.text("id", Some(id));
+    object.text("kind", Some(kind));
+    object.text("module", Some("portcullis"));
+    object.text("dataset", Some("portcullis.audit"));
+    object.text("original", Some(line));
+    object.close();
+    object
+}
+
 impl Framing for Bulk {
     fn content_type(&self) -> &'static str {
         "application/x-ndjson"
@@ -179,20 +195,20 @@ impl Framing for Bulk {
     }
 
     fn gap(&self, gap: &Gap, line: String) -> String {
-        let mut object = Object::begin();
-        object.text("@timestamp", Some(&Timestamp(gap.since).to_string()));
-        object.open("event");
-        object.text("id", Some(&gap.id()));
-        object.text("kind", Some("pipeline_error"));
-        object.text("module", Some("portcullis"));
-        object.text("dataset", Some("portcullis.audit"));
-        object.text("original", Some(&line));
-        object.close();
+        let mut object = note(&gap.id(), gap.since, "pipeline_error", &line);
         object.open("portcullis");
         object.text("outcome", Some("gap"));
         object.number("dropped", Some(gap.dropped));
         object.close();
         item(self.0, &gap.id(), &object.finish())
+    }
+
+    fn end(&self, id: &Rc<str>, time: UnixTime, line: String) -> String {
+        let mut object = note(id, time, "state", &line);
+        object.open("portcullis");
+        object.text("outcome", Some("end"));
+        object.close();
+        item(self.0, id, &object.finish())
     }
 
     fn line<'a>(&self, body: &'a str) -> Cow<'a, str> {

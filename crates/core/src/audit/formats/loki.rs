@@ -2,6 +2,7 @@
 //! bounded: `service` and `outcome`. All else stands in the line.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde::Deserialize;
 
@@ -56,6 +57,10 @@ impl Framing for Loki {
 
     fn gap(&self, gap: &Gap, line: String) -> String {
         entry(gap.since, "gap", &line)
+    }
+
+    fn end(&self, _id: &Rc<str>, time: UnixTime, line: String) -> String {
+        entry(time, "end", &line)
     }
 
     fn line<'a>(&self, body: &'a str) -> Cow<'a, str> {

@@ -1,6 +1,7 @@
 //! OTLP over HTTP as JSON (OpenTelemetry protocol 1.x, `ExportLogsServiceRequest`), with attributes by the semantic conventions.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde::Deserialize;
 
@@ -192,6 +193,13 @@ impl Framing for Otlp {
         list.text("log.record.uid", Some(&gap.id()));
         list.number("portcullis.dropped", Some(gap.dropped));
         record(gap.since, ERROR, None, &list.finish(), &line)
+    }
+
+    fn end(&self, id: &Rc<str>, time: UnixTime, line: String) -> String {
+        let mut list = Attributes(vec![b'[']);
+        list.text("event.name", Some("portcullis.audit.end"));
+        list.text("log.record.uid", Some(id));
+        record(time, INFO, None, &list.finish(), &line)
     }
 
     fn line<'a>(&self, body: &'a str) -> Cow<'a, str> {

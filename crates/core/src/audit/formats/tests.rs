@@ -83,6 +83,9 @@ fn every_form_carries_the_line_as_it_is() {
         let framing = format.framing();
         with_event(|event, line| assert_eq!(framing.line(&format.render(event, line)), line, "{format:?}"));
         assert_eq!(framing.line(&framing.gap(&gap(), gap().to_line())), gap().to_line(), "{format:?}");
+        let end = framing.end(&"s-4".into(), NOW, "the end".to_owned());
+        assert_eq!(framing.line(&end), "the end", "{format:?}");
+        assert!(!end.contains("gap"), "{format:?}: {end}");
         assert_eq!(framing.line("no such body"), "no such body", "{format:?}");
     }
 }

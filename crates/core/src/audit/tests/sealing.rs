@@ -68,6 +68,23 @@ fn what_never_began_does_not_end() {
 }
 
 #[test]
+fn every_format_gives_back_what_was_sealed() {
+    for format in ["otlp", "loki", "elasticsearch", "clickhouse"] {
+        let sink = json!({"type": "http", "format": format, "uri": "https://store/in", "cluster": "store",
+            "batch": {"records": 2}, "buffer": {"records": 4}});
+        let mut stage = sealed(&json!([sink]));
+        let mut written = log(&mut stage, 5);
+        stage.close(NOW, &mut written);
+        stage.drain();
+        let fetches = stage.due(NOW.saturating_add(Duration::from_secs(2)), &mut Alone).fetches;
+        let texts: Vec<_> =
+            fetches.iter().map(|fetch| String::from_utf8(fetch.post.as_ref().unwrap().body.to_vec()).unwrap()).collect();
+        let lines = texts.iter().flat_map(|text| text.lines());
+        assert_eq!(audit(lines), (4, vec!["dropped by overflow: 2 (numbers 1 to 2)".to_owned()]), "{format}");
+    }
+}
+
+#[test]
 fn what_a_server_gets_is_proven_with_its_gaps_and_its_end() {
     let sink = json!({"type": "http", "format": "ndjson", "uri": "https://siem/in", "cluster": "siem",
         "batch": {"records": 2}, "buffer": {"records": 2}});
