@@ -34,6 +34,7 @@ fn sinks() -> Vec<(&'static str, Value)> {
         ("failing", json!({"retry": {"attempts": 2, "backoff": "100ms"}})),
         ("refusing", json!({})),
         ("small", json!({})),
+        ("partial", json!({"format": "elasticsearch", "uri": "http://sink.example.com/_bulk", "retry": {"backoff": "100ms"}})),
         (
             "unauthorized",
             json!({"retry": {"attempts": 0, "backoff": "100ms"}, "authorization": {"bearer": {"inline": "s3cr3t-of-the-sink"}}}),
@@ -230,6 +231,22 @@ fn a_batch_that_is_too_large_is_halved() {
     world.arrives("small", &ids);
     world.settles("small", 20);
     assert_eq!(world.events("small", "sent"), 20);
+}
+
+#[test]
+fn of_a_batch_that_is_taken_in_part_only_the_rest_comes_again() {
+    let world = world();
+    let sink = world.sink("partial");
+    sink.set_manner(Manner::Partial("/orders/7\"".to_owned()));
+    let ids = world.send("partial", 20);
+    poll("the others", ARRIVAL, || (sink.request_ids().len() == 19).then_some(())).unwrap();
+    poll("the gap", ARRIVAL, || (sink.missing().get("rejected") == Some(&1)).then_some(())).unwrap();
+    world.settles("partial", 20);
+    assert!(sink.request_ids().is_subset(&ids));
+    assert_eq!((world.events("partial", "sent"), world.events("partial", "rejected")), (19, 1));
+    let events =
+        sink.batches().iter().flat_map(|batch| batch.records.clone()).filter(|record| record["requestId"].is_string()).count();
+    assert_eq!(events, 19, "none was taken twice");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::{Headers, Message};
 use crate::server::Server;
@@ -27,6 +27,9 @@ pub enum Manner {
     Refusing(String),
     /// It answers 413 to a batch with more records than that.
     Small(usize),
+    /// It answers 200, and in the body for each record as `_bulk` does: 400 to one with this text in it, 429 to each other one that comes
+    /// for the first time, and 409 to one that it has.
+    Partial(String),
 }
 
 /// A batch that came, taken or not.
@@ -34,7 +37,7 @@ pub enum Manner {
 pub struct Batch {
     /// The headers of its request.
     pub headers: Headers,
-    /// Its records.
+    /// Its records; of those that came in [parts](Manner::Partial), the ones that were taken.
     pub records: Vec<Value>,
     /// Whether the sink took it. As it answers late, the proxy may not have heard of it.
     pub is_taken: bool,
@@ -44,6 +47,26 @@ pub struct Batch {
 struct State {
     manner: Manner,
     batches: Vec<Batch>,
+    /// The ids of records that were told to come again.
+    busy: BTreeSet<String>,
+}
+
+impl State {
+    /// The status of a record, as `_bulk` gives it.
+    fn status_of(&mut self, record: &Value, word: &str) -> u16 {
+        let id = text(record, "id");
+        let is_there = |batch: &Batch| batch.records.iter().any(|other| text(other, "id") == id);
+        let is_odd = id.bytes().next_back().is_some_and(|digit| digit % 2 == 1);
+        if self.batches.iter().any(is_there) {
+            409
+        } else if !is_gap(record) && record.to_string().contains(word) {
+            400
+        } else if is_odd && self.busy.insert(id) {
+            429
+        } else {
+            201
+        }
+    }
 }
 
 /// The sink. Like a store that knows ids it has a record once, however often it comes.
@@ -60,7 +83,7 @@ impl FakeSink {
     /// # Errors
     /// When no port can be had.
     pub fn start() -> Result<Self> {
-        let state = Arc::new(Mutex::new(State { manner: Manner::Good, batches: Vec::new() }));
+        let state = Arc::new(Mutex::new(State { manner: Manner::Good, batches: Vec::new(), busy: BTreeSet::new() }));
         let server = serve(None, &state).context("the fake sink cannot start")?;
         Ok(Self { address: server.address(), server: Mutex::new(Some(server)), state })
     }
@@ -139,13 +162,22 @@ fn serve(address: Option<SocketAddr>, state: &Arc<Mutex<State>>) -> io::Result<S
     let state = Arc::clone(state);
     Server::start_at(address, move |mut stream| {
         let request = Message::read(&mut stream, false)?;
-        let records = read(&request)?;
+        let mut records = read(&request)?;
         let manner = lock(&state).manner.clone();
+        let mut body = String::new();
+        if let Manner::Partial(word) = &manner {
+            let mut state = lock(&state);
+            let statuses: Vec<_> = records.iter().map(|record| state.status_of(record, word)).collect();
+            let items: Vec<_> = statuses.iter().map(|status| json!({"create": {"status": status}})).collect();
+            body = json!({"errors": true, "items": items}).to_string();
+            let mut statuses = statuses.into_iter();
+            records.retain(|_| statuses.next() == Some(201));
+        }
         if let Manner::Slow(time) = manner {
             thread::sleep(time);
         }
         let (status, retry_after) = match &manner {
-            Manner::Good | Manner::Slow(_) => (200, None),
+            Manner::Good | Manner::Slow(_) | Manner::Partial(_) => (200, None),
             Manner::Failing(status, retry_after) => (*status, retry_after.as_deref()),
             Manner::Refusing(word) if records.iter().any(|record| record.to_string().contains(word)) => (400, None),
             Manner::Small(most) if records.len() > *most => (413, None),
@@ -153,18 +185,27 @@ fn serve(address: Option<SocketAddr>, state: &Arc<Mutex<State>>) -> io::Result<S
         };
         // What stands in the list is taken, so it is not answered before.
         lock(&state).batches.push(Batch { headers: request.headers, records, is_taken: status == 200 });
-        respond(&mut stream, status, retry_after)
+        respond(&mut stream, status, retry_after, &body)
     })
 }
 
-/// The records of a batch: a line of JSON each.
+/// The records of a batch: a line of JSON each, or the event in a document of `_bulk`, each behind a line with an action.
 fn read(request: &Message) -> io::Result<Vec<Value>> {
     let plain = match request.headers.get("content-encoding").as_deref() {
         Some("gzip") => gunzip(&request.body)?,
         _ => request.body.clone(),
     };
     let text = String::from_utf8(plain).map_err(io::Error::other)?;
-    text.lines().map(|line| serde_json::from_str(line).map_err(io::Error::other)).collect()
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).map_err(io::Error::other));
+    let records = lines.filter_map(|line| match line {
+        Ok(action) if action.get("create").is_some() => None,
+        Ok(line) => Some(match line.pointer("/event/original").and_then(Value::as_str) {
+            Some(original) => serde_json::from_str(original).map_err(io::Error::other),
+            None => Ok(line),
+        }),
+        Err(error) => Some(Err(error)),
+    });
+    records.collect()
 }
 
 /// What the machine's own gzip makes of it.
@@ -177,8 +218,8 @@ fn gunzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     if output.status.success() { Ok(output.stdout) } else { Err(io::Error::other("gzip does not read it")) }
 }
 
-fn respond(stream: &mut TcpStream, status: u16, retry_after: Option<&str>) -> io::Result<()> {
+fn respond(stream: &mut TcpStream, status: u16, retry_after: Option<&str>, body: &str) -> io::Result<()> {
     let retry_after = retry_after.map(|value| format!("retry-after: {value}\r\n")).unwrap_or_default();
-    write!(stream, "HTTP/1.1 {status} Answer\r\ncontent-length: 0\r\nconnection: close\r\n{retry_after}\r\n")?;
+    write!(stream, "HTTP/1.1 {status} Answer\r\ncontent-length: {}\r\nconnection: close\r\n{retry_after}\r\n{body}", body.len())?;
     stream.flush()
 }

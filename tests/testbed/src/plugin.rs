@@ -22,7 +22,7 @@ pub enum Module {
 }
 
 /// The host calls that the modules make and the callbacks that they offer, as Envoy names them where it restricts them.
-const CAPABILITIES: [&str; 40] = [
+const CAPABILITIES: [&str; 41] = [
     "clock_time_get",
     "environ_get",
     "environ_sizes_get",
@@ -33,6 +33,7 @@ const CAPABILITIES: [&str; 40] = [
     "proxy_close_stream",
     "proxy_continue_stream",
     "proxy_define_metric",
+    "proxy_done",
     "proxy_get_buffer_bytes",
     "proxy_get_current_time_nanoseconds",
     "proxy_get_header_map_pairs",
