@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use portcullis_core::audit::{SCHEMA, STATE_KEY};
+use portcullis_core::audit::{EVENT_SCHEMA, SCHEMA, STATE_KEY};
 use portcullis_core::authn::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
 use portcullis_core::config::metrics::Label;
 use portcullis_core::decision::{ANONYMOUS, API_KEY_VALID, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
@@ -11,10 +11,11 @@ use portcullis_core::exceptions::{EXCEPTIONS_TOTAL, REPORTS_TOTAL};
 use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::upstream;
+use serde_json::Value;
 
 use crate::markdown::meanings;
 use crate::module_name::ModuleName;
-use crate::schema;
+use crate::{place, schema};
 
 /// The reasons of requests that are let through.
 const ALLOWED: [(&str, &str); 6] = [
@@ -24,68 +25,6 @@ const ALLOWED: [(&str, &str); 6] = [
     (ANONYMOUS, "The request has no credentials, and the rule does not need any."),
     (CORS_PREFLIGHT, "The request is a CORS preflight, and `bypassCorsPreflight` is set."),
     (KEYS_SERVED, "The gateway itself answered with its public keys (`token.internal.jwksPath`)."),
-];
-
-/// The members of an audit event, in their order, with those of the objects in it.
-const EVENT: [(&str, &str); 43] = [
-    ("schema", "The form of the event and its version."),
-    (
-        "id",
-        "What tells the event from all others: a random name for what one worker records under one configuration, and a number counted up.",
-    ),
-    ("time", "When the request came: RFC 3339, in UTC, with milliseconds."),
-    ("action", "The name of the first entry of `events` that matches the request."),
-    ("object", "That entry's `object`, its path parameters filled in."),
-    (
-        "outcome",
-        "`allowed`, `denied`, `error` (the gateway could not decide, or the upstream gave no whole answer) or `aborted` (the client went away).",
-    ),
-    ("sample", "The part of its like that is recorded, for counts to be scaled: `0.1` stands for ten; null when all are."),
-    ("decision", "What jwt-auth decided; null when no such module saw the request."),
-    ("decision.rule", "The name of the rule that decided; `default` when none matched."),
-    ("decision.decision", "`allow`, `deny` or `error`."),
-    ("decision.reason", "A reason code, see above."),
-    ("decision.issuer", "The name of the `jwtRules` entry that vouched for the caller; left out when none did."),
-    ("decision.shadow", "Whether the decision was only reported: the request passed, whatever the decision says."),
-    (
-        "strippedHeaders",
-        "The names of identity headers that the client sent and the gateway removed, 16 at most; null when there were none.",
-    ),
-    ("principal", "The caller; null when nobody was authenticated."),
-    ("principal.issuer", "The token's `iss`."),
-    ("principal.subject", "The caller's subject."),
-    ("principal.roles", "The caller's roles."),
-    ("principal.method", "How the caller was authenticated: `jwt` or `api_key`."),
-    (
-        "principal.tokenId",
-        "What tells the token from others: 16 bytes of the SHA-256 of its `jti`, in base64url; null when it has none.",
-    ),
-    ("principal.claims", "The claims that `include.claims` lists."),
-    ("request", "The request."),
-    ("request.method", "Its method."),
-    ("request.host", "Its host, in lower case and without port."),
-    ("request.path", "Its path, normalized, without the query."),
-    (
-        "request.pathTemplate",
-        "The pattern of the path, from the `match` of the event, else of the rule: `/orders/{orderId}/approve`.",
-    ),
-    ("request.protocol", "Its protocol: `HTTP/1.1`, `HTTP/2`."),
-    ("request.headers", "The headers that `include.requestHeaders` lists."),
-    ("request.query", "The query parameters that `include.queryParams` lists."),
-    ("request.bytes", "The bytes of its body."),
-    ("requestId", "The request's `x-request-id`."),
-    ("traceId", "The trace of the request, from `traceparent` or the B3 headers."),
-    ("truncated", "Whether the event was longer than `limits.event`, and lost headers, query parameters, claims or roles."),
-    ("response", "The answer."),
-    ("response.status", "The status of the answer; null when there was none."),
-    ("response.bytes", "The bytes of its body."),
-    ("response.grpcStatus", "The status of gRPC; null when the request is none of gRPC."),
-    ("response.flags", "What the proxy says went wrong, in the words of Envoy's access log, joined by commas: `UF`, `UT`, `DC`."),
-    ("response.details", "Who made the answer, in Envoy's words: `via_upstream`, `direct_response`."),
-    ("durationMs", "The time from the request's headers to the end of the exchange, in milliseconds."),
-    ("client", "From where the request came."),
-    ("client.address", "The address, without the port."),
-    ("client.peer", "The first URI in the client's certificate: its SPIFFE ID in a mesh."),
 ];
 
 /// What becomes of an event on its way to a sink.
@@ -194,11 +133,30 @@ fn event(text: &mut String) {
     let _ = write!(
         text,
         "\n## Audit event\n\nOne line of JSON, `schema` `{SCHEMA}`, in the filter state `{STATE_KEY}`\n\
-         (access log: `%FILTER_STATE(wasm.{STATE_KEY}:PLAIN)%`). A member without a value is null.\n\n\
-         | member | meaning |\n|---|---|\n",
+         (access log: `%FILTER_STATE(wasm.{STATE_KEY}:PLAIN)%`). A member without a value is null. The [schema](../filters/audit-log/event.schema.json)\n\
+         says it exactly. Beside each member stands what it is in the other formats: the attribute of OpenTelemetry, the field of the Elastic\n\
+         Common Schema, the column of ClickHouse.\n\n\
+         | member | meaning | otlp | elasticsearch | clickhouse |\n|---|---|---|---|---|\n",
     );
-    for (member, meaning) in EVENT {
-        let _ = writeln!(text, "| `{member}` | {meaning} |");
+    let schema: Value = serde_json::from_str(EVENT_SCHEMA).unwrap_or_default();
+    members(&schema, "", &mut |path, member| {
+        let word = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or_default();
+        let [meaning, otlp, ecs, clickhouse] = ["description", "x-otel", "x-ecs", "x-clickhouse"].map(word);
+        let _ = writeln!(text, "| `{path}` | {meaning} | {otlp} | {ecs} | {clickhouse} |");
+    });
+}
+
+/// Calls `visit` for every member that a schema describes, in the order in which it requires them; what it does not require comes last.
+fn members(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
+    let required: Vec<_> =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let others = properties.keys().map(String::as_str).filter(|key| !required.contains(key));
+    for key in required.iter().copied().chain(others) {
+        let Some(member) = properties.get(key) else { continue };
+        let path = place::member(path, key);
+        visit(&path, member);
+        members(member, &path, visit);
     }
 }
 
@@ -212,7 +170,6 @@ mod tests {
     use portcullis_core::request::Request;
     use portcullis_core::stage::{Alone, Completion, Exchange, MetricId, MetricKind, Observer, Stage};
     use portcullis_core::time::UnixTime;
-    use serde_json::Value;
 
     use super::*;
 
@@ -232,10 +189,10 @@ mod tests {
         }
     }
 
-    fn members(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    fn present(value: &Value, path: &str, found: &mut BTreeSet<String>) {
         for (key, inner) in value.as_object().into_iter().flatten() {
-            let path = crate::place::member(path, key);
-            members(inner, &path, found);
+            let path = place::member(path, key);
+            present(inner, &path, found);
             found.insert(path);
         }
     }
@@ -252,11 +209,17 @@ mod tests {
         stages.iter_mut().for_each(|stage| stage.on_log(&exchange, &Completion::default(), now, &mut lines));
         let event: Value = serde_json::from_str(&lines.0.concat()).unwrap();
         let mut found = BTreeSet::new();
-        members(&event, "", &mut found);
-        let documented: BTreeSet<String> = EVENT.iter().map(|(member, _)| (*member).to_owned()).collect();
+        present(&event, "", &mut found);
+        let schema: Value = serde_json::from_str(EVENT_SCHEMA).unwrap();
+        assert!(jsonschema::is_valid(&schema, &event), "{:?}", jsonschema::validate(&schema, &event));
+        let mut documented = BTreeSet::new();
+        super::members(&schema, "", &mut |path, _| {
+            documented.insert(path.to_owned());
+        });
         assert_eq!(found.difference(&documented).collect::<Vec<_>>(), Vec::<&String>::new());
-        // What is in the principal and the issuer's name are only there once somebody is authenticated.
-        let absent: Vec<_> = documented.difference(&found).filter(|member| !member.starts_with("principal.")).collect();
+        // What is in the principal and the issuer's name are only there once somebody is authenticated, the chain where it is set.
+        let is_optional = |member: &str| member.starts_with("principal.") || member.starts_with("chain");
+        let absent: Vec<_> = documented.difference(&found).filter(|member| !is_optional(member)).collect();
         assert_eq!(absent, ["decision.issuer"]);
     }
 }

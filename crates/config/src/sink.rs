@@ -6,13 +6,15 @@ use crate::byte_size::ByteSize;
 use crate::duration::DurationText;
 use crate::secret::SecretConfig;
 
-/// Where events go. All keys but `type` are for `http`.
+/// Where events go. All keys but `type` and `members` are for `http`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SinkConfig {
     /// The kind of sink.
     pub r#type: SinkType,
+    /// Which members of the event the filter state holds, for `accesslog`; default `all`.
+    pub members: Option<Members>,
     /// The label in metrics and in the log; default: `sink` with the place in the list, from 0.
     pub name: Option<String>,
     /// How events are written into a batch; required.
@@ -42,6 +44,17 @@ pub struct SinkConfig {
     /// Headers of every request to the sink: an API key, a tenant.
     #[serde(default)]
     pub headers: Vec<HeaderConfig>,
+}
+
+/// Which members of the event the filter state holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Members {
+    /// All: the event is whole.
+    All,
+    /// Those that the access log cannot write itself, without the outer braces. Its format adds the rest.
+    Own,
 }
 
 /// A kind of sink.

@@ -14,6 +14,7 @@ mod event;
 mod evidence;
 mod format;
 mod formats;
+mod members;
 mod object_template;
 mod outcome;
 mod policy;
@@ -30,6 +31,7 @@ mod trace_id;
 pub use event::{Event, Included, Named, SCHEMA};
 pub use evidence::compile as compile_chain;
 pub use format::Format;
+pub use members::{FORMAT, refuse_contradictions};
 pub use object_template::ObjectTemplate;
 pub use outcome::{Outcome, is_grpc};
 pub use policy::Policy;
@@ -50,6 +52,9 @@ use crate::stage::{
     Due, Ending, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Surroundings, Verdict,
 };
 use crate::time::UnixTime;
+
+/// The JSON Schema of an event, as it stands in an access log or a sink.
+pub const EVENT_SCHEMA: &str = include_str!("../../../filters/audit-log/event.schema.json");
 
 /// The key of the filter state that holds the event.
 pub const STATE_KEY: &str = "portcullis.audit";

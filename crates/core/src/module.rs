@@ -236,6 +236,7 @@ impl Loaded {
         beside: Option<&authn::Policy>,
         platform: &Platform<'_>,
     ) -> Result<(), ConfigError> {
+        audit::refuse_contradictions(config)?;
         let (policy, warnings) = audit::Policy::compile(config)?;
         self.warnings.extend(warnings);
         let policy = policy.with_privacy(config, platform.environment, &mut self.warnings)?;
@@ -243,6 +244,7 @@ impl Loaded {
         let seed = platform.seed.ok_or_else(|| ConfigError::new("", "cannot name its events: the proxy has no randomness"))?;
         let sinks = Sinks::compile(config.sinks.as_deref(), platform, &seed, &mut self.warnings)?;
         self.destinations.extend(audit::destinations(config.sinks.as_deref().unwrap_or_default()));
+        let policy = if sinks.are_lean() { policy.lean() } else { policy };
         let serials = Serials::new(&seed);
         let chain = audit::compile_chain(config.chain.as_ref(), "chain", &serials, platform.environment, &mut self.warnings)?;
         let (policy, standalone) = (Rc::new(policy), beside.is_none());

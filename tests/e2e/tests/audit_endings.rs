@@ -3,11 +3,15 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use portcullis_core::audit::{EVENT_SCHEMA, FORMAT};
 use portcullis_e2e::{bootstrap, bundle, chain};
-use portcullis_testbed::{Bootstrap, Certificate, Envoy, Listener, Module, Plugin, Request, Route, TroubledUpstream, poll};
+use portcullis_testbed::{
+    Bootstrap, Certificate, Envoy, Listener, Module, Plugin, Request, Route, Scratch, TroubledUpstream, poll,
+};
 use serde_json::{Value, json};
 
 const KINDS: [&str; 2] = ["bundle", "chain"];
@@ -15,6 +19,8 @@ const SPIFFE: &str = "spiffe://cluster.local/ns/shop/sa/app";
 
 struct World {
     envoy: Envoy,
+    /// Where the access logs lie that add to an event what they know themselves.
+    folder: Scratch,
     _upstream: TroubledUpstream,
 }
 
@@ -30,6 +36,27 @@ fn configuration() -> Value {
         "auditLog": {"default": {"record": "always"}, "routeRecord": true},
         "metrics": {},
         "authHeader": {"strip": ["x-user-*"]},
+    })
+}
+
+fn lean() -> Value {
+    let mut configuration = configuration();
+    configuration["auditLog"]["sinks"] = json!([{"type": "accesslog", "members": "own"}]);
+    configuration
+}
+
+fn lean_file(folder: &Scratch, kind: &str) -> PathBuf {
+    folder.path().join(format!("{kind}.ndjson"))
+}
+
+fn lean_log(file: &Path) -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": file,
+            "log_format": {"text_format_source": {"inline_string": FORMAT}},
+        },
     })
 }
 
@@ -66,6 +93,7 @@ fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let upstream = TroubledUpstream::start().unwrap();
+        let folder = Scratch::new().unwrap();
         // A port that was free a moment ago: nobody listens there.
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let [server, client] =
@@ -75,6 +103,7 @@ fn world() -> &'static World {
             let socket = format!("{kind}-grpc-{}", std::process::id());
             bootstrap = [
                 routed(listener(kind, "plain", &configuration())),
+                routed(listener(kind, "lean", &lean())).access_log(lean_log(&lean_file(&folder, kind))),
                 listener(kind, "before", &configuration()).native(rbac()),
                 listener(kind, "grpc", &configuration()).http2_at(&socket),
                 listener(kind, "tls", &configuration()).tls(&server),
@@ -99,8 +128,17 @@ fn world() -> &'static World {
         let bundle_behind = Listener::new("bundle-behind").native(rbac());
         bootstrap = bootstrap.listener(bundle_behind.plugin(Plugin::new(Module::Portcullis, &configuration)));
         let envoy = Envoy::start(&bootstrap).unwrap_or_else(|error| panic!("{error:?}"));
-        World { envoy, _upstream: upstream }
+        World { envoy, folder, _upstream: upstream }
     })
+}
+
+/// That it is an event as the schema has it.
+#[track_caller]
+fn assert_valid(event: &Value) {
+    static SCHEMA: OnceLock<jsonschema::Validator> = OnceLock::new();
+    let schema = SCHEMA.get_or_init(|| jsonschema::validator_for(&serde_json::from_str(EVENT_SCHEMA).unwrap()).unwrap());
+    let errors: Vec<_> = schema.iter_errors(event).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:?}: {event}");
 }
 
 /// The only event of this request, as soon as the request is logged.
@@ -109,6 +147,7 @@ fn event(listener: &str, id: &str) -> Value {
     let envoy = &world().envoy;
     let event = envoy.audit_event(listener, id);
     assert_eq!(envoy.audit_events(listener, id).len(), 1, "{listener}: one request, one event");
+    assert_valid(&event);
     event
 }
 
@@ -356,5 +395,45 @@ fn the_pattern_of_the_rule_stands_in_the_event() {
         let response = envoy.listener("bundle-plain").send(&Request::get(path));
         let logged = poll("the event", Duration::from_secs(10), || envoy.recorded("bundle-plain", &response.id)).unwrap();
         assert_eq!(logged["request"]["pathTemplate"], expected, "{path}");
+    }
+}
+
+#[test]
+fn the_access_log_makes_an_event_of_what_it_is_given_and_what_it_knows() {
+    let World { envoy, folder, .. } = world();
+    for kind in KINDS {
+        for (method, path) in [
+            ("GET", "/x"),
+            ("GET", "/closed/x"),
+            ("GET", "/direct"),
+            ("GET", "/redirect"),
+            ("GET", "/refused"),
+            ("GET", "/reset"),
+            ("GET", "/silent/timeout"),
+            ("GET", "/cut"),
+            ("HEAD", "/x"),
+            ("GET", "/flaky"),
+        ] {
+            let send = |name: &str| {
+                let request = Request::new(method, path);
+                let mut stream = envoy.listener(&of(kind, name)).send_only(&request).unwrap();
+                let _ = stream.read_to_end(&mut Vec::new());
+                request.id().to_owned()
+            };
+            let (whole, lean) = (send("plain"), send("lean"));
+            let whole = event(&of(kind, "plain"), &whole);
+            let line = || {
+                let log = std::fs::read_to_string(lean_file(folder, kind)).ok()?;
+                log.lines().find(|line| line.contains(&lean)).map(str::to_owned)
+            };
+            let line = poll("the line", Duration::from_secs(10), line).unwrap();
+            let lean: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert_valid(&lean);
+            for same in ["/outcome", "/decision", "/request/path", "/response/status", "/response/bytes", "/client/address"] {
+                assert_eq!(lean.pointer(same), whole.pointer(same), "{kind}: {path}: {same}: {line}");
+            }
+            let flags = whole["response"]["flags"].as_str().unwrap_or("-");
+            assert_eq!(lean["response"]["flags"], flags, "{kind}: {path}");
+        }
     }
 }

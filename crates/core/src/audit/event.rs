@@ -22,7 +22,7 @@ use crate::config::fraction::Fraction;
 use crate::decision::Decision;
 use crate::principal::{Method, Principal};
 use crate::request::Request;
-use crate::stage::{Ending, Exchange, Facts};
+use crate::stage::{Completion, Ending, Exchange, Facts};
 use crate::stripped::Stripped;
 use crate::time::UnixTime;
 
@@ -42,6 +42,8 @@ pub struct Included {
     pub claims: Vec<String>,
     /// How they are written.
     pub privacy: Privacy,
+    /// Whether what only the proxy knows is left to its access log.
+    pub is_lean: bool,
 }
 
 /// What the operator calls a request.
@@ -133,9 +135,11 @@ impl<'a> Event<'a> {
         recorded: Recorded,
         included: &'a Included,
     ) -> Self {
+        let nothing = Completion::default();
+        let outcome = if included.is_lean { Outcome::at_once(exchange, ending) } else { Outcome::of_known(exchange, ending) };
+        let ending = if included.is_lean { &nothing } else { ending };
         let facts = ending.facts();
         let request = &exchange.request;
-        let outcome = Outcome::of(exchange, ending);
         let privacy = &included.privacy;
         let text = |value: &str| privacy.text(value);
         Self {

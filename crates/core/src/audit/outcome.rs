@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::decision::Effect;
+use crate::decision::{Decision, Effect};
 use crate::headers::Headers;
 use crate::stage::{Ending, Exchange};
 
@@ -40,6 +40,21 @@ impl Outcome {
             Self::Error => "error",
             Self::Aborted => "aborted",
         }
+    }
+
+    /// The same, when all of the end is to be read anyway.
+    #[must_use]
+    pub fn of_known(exchange: &Exchange, ending: &dyn Ending) -> Self {
+        let _ = ending.facts();
+        Self::of(exchange, ending)
+    }
+
+    /// The same, when nothing else of the end is to be read: mostly one word of the proxy tells. Of a response that failed or that the
+    /// client did not wait for, it says something else.
+    #[must_use]
+    pub fn at_once(exchange: &Exchange, ending: &dyn Ending) -> Self {
+        let passes = exchange.decision.as_ref().is_some_and(Decision::lets_pass);
+        if passes && ending.details() == Some(VIA_UPSTREAM) { Self::Allowed } else { Self::of(exchange, ending) }
     }
 
     /// How an exchange ended. Where nothing was decided, a refusal by whomever counts, the upstream among them.
@@ -84,7 +99,7 @@ pub fn is_grpc(headers: &Headers) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::{Decision, TOKEN_VALID};
+    use crate::decision::TOKEN_VALID;
     use crate::rejection::Rejection;
     use crate::request::Request;
     use crate::response_flags::ResponseFlags;

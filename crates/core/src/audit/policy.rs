@@ -77,6 +77,13 @@ impl Policy {
         Ok((policy, warnings))
     }
 
+    /// The same for events of which the access log writes itself what only the proxy knows.
+    #[must_use]
+    pub fn lean(mut self) -> Self {
+        self.included.is_lean = true;
+        self
+    }
+
     /// The same with the rules of the same module, whose patterns name the paths that no event names.
     #[must_use]
     pub fn with_rules(self, rules: impl IntoIterator<Item = (Rc<str>, Matcher)>) -> Self {
@@ -235,6 +242,7 @@ fn included(config: &IncludeConfig) -> Result<Included, ConfigError> {
         query_params: config.query_params.clone(),
         claims: config.claims.clone(),
         privacy: Privacy::default(),
+        is_lean: false,
     })
 }
 

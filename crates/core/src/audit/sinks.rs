@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 use super::STATE_KEY;
 use super::event::Event;
 use super::format::Format;
+use super::members;
 use crate::authn::Destination;
-use crate::config::sink::{Overflow, SinkConfig, SinkFormat, SinkType};
+use crate::config::sink::{Members, Overflow, SinkConfig, SinkFormat, SinkType};
 use crate::config::{ConfigError, Warning};
 use crate::delivery::{Backoff, Delivery, Limits, Policy, Record, Surroundings, Target, TargetConfig};
 use crate::platform::Platform;
@@ -27,7 +28,7 @@ const SHORTEST_TICK: Duration = Duration::from_millis(100);
 /// Where events go.
 #[derive(Debug, Default)]
 pub struct Sinks {
-    accesslog: bool,
+    accesslog: Option<Members>,
     stdout: bool,
     servers: Vec<Server>,
     fetches: usize,
@@ -50,7 +51,7 @@ impl Sinks {
         seed: &[u8; 32],
         warnings: &mut Vec<Warning>,
     ) -> Result<Self, ConfigError> {
-        let Some(config) = config else { return Ok(Self { accesslog: true, ..Self::default() }) };
+        let Some(config) = config else { return Ok(Self { accesslog: Some(Members::All), ..Self::default() }) };
         if config.is_empty() {
             return Err(
                 ConfigError::new("sinks", "is empty, so that nothing would be recorded").hint("leave it out for `accesslog`")
@@ -60,9 +61,10 @@ impl Sinks {
         for (index, sink) in config.iter().enumerate() {
             let path = format!("sinks[{index}]");
             let is_there = match sink.r#type {
-                SinkType::Accesslog => std::mem::replace(&mut sinks.accesslog, true),
+                SinkType::Accesslog => sinks.accesslog.replace(sink.members.unwrap_or(Members::All)).is_some(),
                 SinkType::Stdout => std::mem::replace(&mut sinks.stdout, true),
                 SinkType::Http => {
+                    refuse_members(sink, &path)?;
                     let server = server(sink, index, &path, platform, seed, warnings)?;
                     let place = server.delivery.policy().target.place();
                     if sinks.policies().any(|other| other.target.place() == place) {
@@ -103,6 +105,12 @@ impl Sinks {
         self.policies().any(is_blocking)
     }
 
+    /// Whether nothing is written but what the access log does not write itself.
+    #[must_use]
+    pub fn are_lean(&self) -> bool {
+        self.accesslog == Some(Members::Own) && !self.stdout && self.servers.is_empty()
+    }
+
     /// How often something is to be done.
     #[must_use]
     pub fn tick_period(&self) -> Option<Duration> {
@@ -127,8 +135,8 @@ impl Sinks {
 
     /// Writes an event; `line` is its line of JSON. `is_blocked` says that its request was refused for want of room.
     pub fn write(&mut self, event: &Event<'_>, line: &str, is_blocked: bool, now: UnixTime, observer: &mut dyn Observer) {
-        if self.accesslog {
-            observer.set_state(STATE_KEY, line);
+        if let Some(members) = self.accesslog {
+            observer.set_state(STATE_KEY, if members == Members::Own { members::own(line) } else { line });
         }
         if self.stdout {
             observer.print(line);
@@ -149,7 +157,7 @@ impl Sinks {
     /// Writes the last record of a stream, which is no event: into the proxy's log where the proxy writes events, for there is no request any
     /// more whose filter state could hold it.
     pub fn close(&mut self, id: &Rc<str>, line: &str, now: UnixTime, observer: &mut dyn Observer) {
-        if self.accesslog || self.stdout {
+        if self.accesslog.is_some() || self.stdout {
             observer.print(line);
         }
         for Server { delivery, .. } in &mut self.servers {
@@ -273,7 +281,18 @@ fn seed_of(seed: &[u8; 32], index: usize) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
+fn refuse_members(sink: &SinkConfig, path: &str) -> Result<(), ConfigError> {
+    match sink.members {
+        Some(_) => Err(ConfigError::new(format!("{path}.members"), "is only for sinks of `type: accesslog`")),
+        None => Ok(()),
+    }
+}
+
 fn refuse_foreign_keys(sink: &SinkConfig, path: &str) -> Result<(), ConfigError> {
+    if sink.r#type == SinkType::Accesslog && sink.members.is_some() {
+        return refuse_foreign_keys(&SinkConfig { members: None, ..sink.clone() }, path);
+    }
+    refuse_members(sink, path)?;
     let keys = [
         ("name", sink.name.is_some()),
         ("format", sink.format.is_some()),

@@ -1,3 +1,4 @@
+mod lean;
 mod private;
 mod sealing;
 mod selecting;
