@@ -109,6 +109,14 @@ impl Fault {
         Self { kind, rule: Some(OTHER.to_owned()), status: None, grpc_status: None, flags: String::new(), path_template: None }
     }
 
+    /// A text that is the same for the failures of one group, in each worker and each version.
+    pub(super) fn identity(&self) -> String {
+        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let text = |text: &Option<String>| text.as_deref().map(|text| format!("={text}")).unwrap_or_default();
+        let (status, grpc_status) = (number(self.status.map(u64::from)), number(self.grpc_status));
+        [self.kind.as_str(), &text(&self.rule), &status, &grpc_status, &self.flags, &text(&self.path_template)].join("\n")
+    }
+
     /// It in a few words: `503 UF at /orders/{id} (rule read-orders)`.
     #[must_use]
     pub fn title(&self) -> String {

@@ -99,7 +99,7 @@ pub(super) struct Group {
 
 impl Group {
     pub fn new(prefix: &str, fault: &Fault) -> Self {
-        let hash = digest(format!("{fault:?}").as_bytes());
+        let hash = digest(fault.identity().as_bytes());
         let id: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self { key: format!("{prefix}.{id}"), id, pending: 0, count: None, counted_until: 0, due: 0 }
     }

@@ -13,6 +13,7 @@ fn generic_says_all_that_is_known_and_nothing_that_was_sent() {
     let text = one(generic(), &ended(503, UF, None));
     let mut report: Value = serde_json::from_str(&text).unwrap();
     let fingerprint = report["fingerprint"].take();
+    assert_eq!(fingerprint, "abded9ab502e5a65", "whoever groups by it does so over versions");
     let id = format!("{}-first-{START}", fingerprint.as_str().unwrap());
     let at = "2024-02-29T12:35:00.000Z";
     let expected = json!({
