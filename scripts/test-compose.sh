@@ -17,12 +17,13 @@ for program in podman podman-compose runc netavark iptables; do
 done
 
 store=$TOOLS/containers
-rootfs=$store/debian-audit.tar
+rootfs=$store/debian-stack.tar
 compose=$ROOT/envoy/docker-compose.yml
 python_image=docker.io/library/python:3.12-slim
 envoy_image=docker.io/envoyproxy/envoy:v1.40.0
 postgres_image=docker.io/library/postgres:15
 rsyslog_image=localhost/portcullis-rsyslog:12
+collector_image=docker.io/streamfold/rotel:latest
 volumes=(envoy_audit envoy_events)
 mkdir -p "$store/net"
 
@@ -70,11 +71,12 @@ build_image() {
         has debootstrap || apt_install "building images where none can be pulled" debootstrap
         [[ $(id -u) == 0 ]] || die "cannot pull $image, and only root can build it"
         say "building a small Debian to stand for the images that cannot be pulled (three minutes, once)"
-        local release packages=python3,openssl,rsyslog,rsyslog-pgsql,postgresql
+        local release packages=python3,openssl,rsyslog,rsyslog-pgsql,postgresql,libpython3.11
         release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
         debootstrap --variant=minbase --include="$packages" "$release" "$work/rootfs" >"$work/debootstrap.log" 2>&1 ||
             { tail -n 5 "$work/debootstrap.log" >&2 && die "debootstrap failed"; }
         install -m 755 "$TOOLS/envoy/envoy" "$work/rootfs/usr/local/bin/envoy"
+        install -m 755 "$("$ROOT/scripts/rotel.sh")" "$work/rootfs/rotel"
         cat >"$work/rootfs/usr/local/bin/docker-entrypoint.sh" <<'ENTRYPOINT'
 #!/bin/bash
 set -euo pipefail
@@ -105,7 +107,7 @@ ENTRYPOINT
     podman import --quiet "${changes[@]}" "$rootfs" "$image" >/dev/null
 }
 
-for image in "$python_image" "$envoy_image" "$postgres_image" "$rsyslog_image"; do
+for image in "$python_image" "$envoy_image" "$postgres_image" "$rsyslog_image" "$collector_image"; do
     podman image exists "$image" && continue
     case $image in
     "$rsyslog_image") timeout 300 podman build --quiet --tag "$image" "$ROOT/envoy/audit" >/dev/null 2>&1 ;;
@@ -127,14 +129,26 @@ podman-compose -f "$compose" up -d >"$work/up.log" 2>&1 || { tail -n 20 "$work/u
 
 python3 "$ROOT/scripts/compose_requests.py" "$GATEWAY_PORT" "$ADMIN_PORT" "$ISSUER_PORT"
 
+# How the table stands when it has the event, the collector too, and the seals are whole.
+psql() { podman-compose -f "$compose" exec -T postgres psql -h 127.0.0.1 -U postgres -At audit -c "$1" 2>"$work/ask.log" || true; }
 ask="SELECT subject || ' ' || outcome FROM audit WHERE action = 'order.approve' ORDER BY row"
 for _ in $(seq 100); do
-    rows=$(podman-compose -f "$compose" exec -T postgres psql -h 127.0.0.1 -U postgres -At audit -c "$ask" 2>"$work/ask.log" || true)
-    if grep -q "anna allowed" <<<"$rows"; then
-        echo "PostgreSQL has the audit event: anna was allowed to approve the order"
+    grep -q "anna allowed" <<<"$(psql "$ask")" && break
+    sleep 0.2
+done
+grep -q "anna allowed" <<<"$(psql "$ask")" || { tail -n 5 "$work/ask.log" >&2 && die "no audit event in the database"; }
+echo "PostgreSQL has the audit event: anna was allowed to approve the order"
+
+psql "SELECT line FROM audit ORDER BY row" >"$work/audit.ndjson"
+AUDIT_KEY=known-to-everyone-so-it-proves-nothing cargo run --quiet -p portcullis-cli -- \
+    audit verify --key-env AUDIT_KEY "$work/audit.ndjson" || die "the seals are not whole"
+
+for _ in $(seq 50); do
+    podman-compose -f "$compose" logs collector >"$work/collector.log" 2>&1 || true
+    if grep -q "user.id: Str(anna)" "$work/collector.log"; then
+        echo "the collector has it too"
         exit 0
     fi
     sleep 0.2
 done
-tail -n 5 "$work/ask.log" >&2
-die "no audit event in the database"
+die "no audit event in the log of the collector"

@@ -17,13 +17,16 @@ use crate::client::{Client, Request};
 use crate::exposition::Exposition;
 use crate::plugin::dist;
 use crate::poll::poll;
-use crate::process::{Process, read_lossy};
+use crate::process::{Process, binary, read_lossy};
 use crate::scratch::Scratch;
 
 /// The longest start, modules compiled.
 const START: Duration = Duration::from_secs(60);
 /// The longest way of a line into a log, or of a number into the statistics.
 const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// The variable that the shipped configuration of the compose stack wants.
+const AUDIT_KEY: &str = "AUDIT_KEY=0123456789abcdef0123456789abcdef";
 
 /// A real Envoy. It ends when dropped, and at the latest with the test's process.
 #[derive(Debug)]
@@ -225,8 +228,10 @@ impl Envoy {
 pub fn validate(file: &Path) -> Result<()> {
     let scratch = Scratch::new()?;
     symlink(dist(), scratch.path().join("dist"))?;
+    let envoy = binary()?;
     let mode = ["--mode", "validate", "--use-dynamic-base-id", "-c"].map(OsStr::new);
-    let process = Process::start(scratch, &[&mode[..], &[file.as_os_str()]].concat())?;
+    let arguments = [&[OsStr::new(AUDIT_KEY), envoy.as_os_str()], &mode[..], &[file.as_os_str()]].concat();
+    let process = Process::start_program("env".into(), scratch, &arguments)?;
     let status = poll("the end of the validation", START, || process.exit_status())?;
     ensure!(status == 0, "Envoy refuses {}:\n{}", file.display(), process.end_of_log());
     Ok(())

@@ -44,7 +44,7 @@ pub(crate) struct Process {
 }
 
 /// The Envoy binary: `PORTCULLIS_ENVOY`, else the one that `make tools` installs.
-fn binary() -> Result<PathBuf> {
+pub(crate) fn binary() -> Result<PathBuf> {
     let path = env::var_os("PORTCULLIS_ENVOY").map_or_else(|| workspace().join(".tools/envoy/envoy"), PathBuf::from);
     ensure!(path.is_file(), "there is no Envoy at {}: run `make tools` first", path.display());
     Ok(path)
