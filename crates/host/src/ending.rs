@@ -12,6 +12,9 @@ use crate::proxy::Proxy;
 const RESPONSE_CODE: &str = "response\0code";
 const RESPONSE_FLAGS: &str = "response\0flags";
 const RESPONSE_DETAILS: &str = "response\0code_details";
+/// Read by themselves: most exchanges have neither.
+const GRPC_STATUS: &str = "response\0grpc_status";
+const PEER: &str = "connection\0uri_san_peer_certificate";
 const REQUEST_DURATION: &str = "request\0duration";
 
 /// The end of the exchange of the effective context.
@@ -43,19 +46,18 @@ impl<'a, P: Proxy> ProxyEnding<'a, P> {
     }
 
     fn read_all(&self) -> Facts {
-        let [code, flags, details, response_bytes, grpc_status, protocol, request_bytes, client, peer]: Values =
-            attributes::read(self.proxy);
+        let [code, flags, details, response_bytes, protocol, request_bytes, client]: Values = attributes::read(self.proxy);
         // What is known already is what was told before.
         let _ = self.status.set(status(code));
         Facts {
             flags: *self.flags.get_or_init(|| response_flags(flags)),
             details: self.details.get_or_init(|| details.and_then(text)).clone(),
             response_bytes: response_bytes.and_then(number),
-            grpc_status: grpc_status.and_then(number),
+            grpc_status: self.read(GRPC_STATUS).and_then(number),
             protocol: protocol.and_then(text),
             request_bytes: request_bytes.and_then(number),
             client: client.and_then(text),
-            peer: peer.and_then(text),
+            peer: self.read(PEER).and_then(text),
         }
     }
 }
