@@ -53,10 +53,11 @@ fn plain(body: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Answers all that is under way, for as long as a delivery may take; the events that were delivered.
+/// Answers all that is under way, for as long as it takes to give up an answer that is lost, and to send again; the events that were
+/// delivered.
 fn serve(host: &mut Host) -> BTreeSet<String> {
     let mut delivered = BTreeSet::new();
-    for _ in 0..60 {
+    for _ in 0..12 {
         for (id, call) in host.calls() {
             delivered.extend(ids(&plain(&call.body)));
             host.answer_call(id, 200, b"");
