@@ -210,10 +210,10 @@ fn clickhouse_has_a_row_for_each_event() {
         "client_peer": "spiffe://a/b", "raw": null,
     });
     assert_eq!(row, expected);
-    let table = include_str!("../../../../../docs/audit.md");
+    let table = include_str!("../../../../../envoy/audit/clickhouse.sql");
     for column in row.as_object().unwrap().keys().chain([&"grpc_status".to_owned(), &"token_id".to_owned()]) {
         let defined = format!("\n    {column} ");
-        assert!(table.contains(&defined), "{column} is not in the table of docs/audit.md");
+        assert!(table.contains(&defined), "{column} is not in the table of clickhouse.sql");
     }
     assert_eq!((&rows[1]["id"], &rows[1]["outcome"]), (&json!("s-1-gap"), &json!("gap")));
 }
