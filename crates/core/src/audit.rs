@@ -10,6 +10,7 @@
 //! 1 KiB, or what the operator says. What was recorded never changes what is decided; but where an operator says `overflow: block`, what could not be recorded is not
 //! let in.
 
+mod caller;
 mod event;
 mod evidence;
 mod format;

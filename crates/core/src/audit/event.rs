@@ -3,14 +3,13 @@
 //! Its JSON is one line with its members always in this order; a member without a value is null, and nothing but the version
 //! in `schema` tells how to read it. A change that would break a reader gets another version.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use serde::{Serialize, Serializer};
 
+use super::caller::{Caller, Callers};
 use super::outcome::{Outcome, is_grpc};
 use super::privacy::{Privacy, Treatment};
 use super::redaction::escape;
@@ -20,7 +19,6 @@ use super::timestamp::Timestamp;
 use super::trace_id::trace_id;
 use crate::config::fraction::Fraction;
 use crate::decision::Decision;
-use crate::principal::{Method, Principal};
 use crate::request::Request;
 use crate::stage::{Completion, Ending, Exchange, Facts};
 use crate::stripped::Stripped;
@@ -28,8 +26,8 @@ use crate::time::UnixTime;
 
 /// The name and version of the event's form.
 pub const SCHEMA: &str = "portcullis.audit/1";
-/// How many of the caller's roles stand in an event.
-const MAX_ROLES: usize = 64;
+/// Room for most events.
+const USUAL_BYTES: usize = 1024;
 
 /// The names of what may stand in an event beside what always does.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +40,8 @@ pub struct Included {
     pub claims: Vec<String>,
     /// How they are written.
     pub privacy: Privacy,
+    /// The callers of late.
+    pub callers: Callers,
     /// Whether what only the proxy knows is left to its access log.
     pub is_lean: bool,
 }
@@ -70,7 +70,8 @@ pub struct Event<'a> {
     pub(super) sample: Option<f64>,
     pub(super) decision: Option<&'a Decision>,
     pub(super) stripped_headers: Option<Vec<String>>,
-    pub(super) principal: Option<Caller<'a>>,
+    #[serde(serialize_with = "shared")]
+    pub(super) principal: Option<Rc<Caller>>,
     pub(super) request: RequestRecord<'a>,
     pub(super) request_id: Option<&'a str>,
     pub(super) trace_id: Option<&'a str>,
@@ -85,21 +86,10 @@ pub struct Event<'a> {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Caller<'a> {
-    pub(super) issuer: String,
-    pub(super) subject: Option<String>,
-    pub(super) roles: Vec<String>,
-    pub(super) method: Method,
-    pub(super) token_id: Option<String>,
-    pub(super) claims: BTreeMap<&'a str, Value>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct RequestRecord<'a> {
-    pub(super) method: Option<String>,
-    pub(super) host: Option<String>,
-    pub(super) path: Option<String>,
+    pub(super) method: Option<Cow<'a, str>>,
+    pub(super) host: Option<Cow<'a, str>>,
+    pub(super) path: Option<Cow<'a, str>>,
     pub(super) path_template: Option<&'a str>,
     pub(super) protocol: Option<String>,
     pub(super) headers: BTreeMap<&'a str, String>,
@@ -141,7 +131,6 @@ impl<'a> Event<'a> {
         let facts = ending.facts();
         let request = &exchange.request;
         let privacy = &included.privacy;
-        let text = |value: &str| privacy.text(value);
         Self {
             schema: SCHEMA,
             id,
@@ -152,7 +141,7 @@ impl<'a> Event<'a> {
             sample: recorded.sample.filter(|_| outcome == Outcome::Allowed).map(Fraction::get),
             decision: exchange.decision.as_ref(),
             stripped_headers: stripped(&exchange.stripped, privacy),
-            principal: exchange.identity.as_ref().and_then(|identity| Some(Caller::new(identity.principal()?, included))),
+            principal: exchange.identity.as_ref().and_then(|identity| included.callers.of(identity, included)),
             request: RequestRecord::new(request, facts, named.path_template, included),
             request_id: request.request_id(),
             trace_id: trace_id(request.headers()),
@@ -161,7 +150,7 @@ impl<'a> Event<'a> {
             duration_ms: ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
             client: ClientRecord {
                 address: facts.client.as_deref().map(|address| privacy.treated(without_port(address), privacy.client)),
-                peer: facts.peer.as_deref().map(text),
+                peer: facts.peer.as_deref().map(|peer| privacy.text(peer).into_owned()),
             },
             limit: privacy.event_limit,
         }
@@ -179,6 +168,12 @@ impl<'a> Event<'a> {
         self.time.0
     }
 
+    fn line(&self) -> serde_json::Result<String> {
+        let mut json = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut json, self)?;
+        Ok(escape(String::from_utf8(json).unwrap_or_default()))
+    }
+
     /// The event as one line of JSON. One that is too long loses its headers, query parameters, claims and roles, in this order and
     /// as far as it takes, and says so.
     ///
@@ -188,53 +183,36 @@ impl<'a> Event<'a> {
         let losses: [fn(&mut Self); 4] = [
             |event| event.request.headers.clear(),
             |event| event.request.query.clear(),
-            |event| event.principal.iter_mut().for_each(|principal| principal.claims.clear()),
-            |event| event.principal.iter_mut().for_each(|principal| principal.roles.clear()),
+            |event| event.principal.iter_mut().for_each(|principal| Rc::make_mut(principal).claims.clear()),
+            |event| event.principal.iter_mut().for_each(|principal| Rc::make_mut(principal).roles.clear()),
         ];
-        let mut line = escape(serde_json::to_string(self)?);
+        let mut line = self.line()?;
         for lose in losses {
             if line.len() <= self.limit {
                 break;
             }
             lose(self);
             self.truncated = true;
-            line = escape(serde_json::to_string(self)?);
+            line = self.line()?;
         }
         Ok(line)
     }
 }
 
+fn shared<S: Serializer>(caller: &Option<Rc<Caller>>, serializer: S) -> Result<S::Ok, S::Error> {
+    caller.as_deref().serialize(serializer)
+}
+
 /// The names, which a client may have made up behind a prefix.
 fn stripped(headers: &Stripped, privacy: &Privacy) -> Option<Vec<String>> {
-    let names: Vec<_> = headers.names().iter().map(|name| privacy.text(name)).collect();
+    let names: Vec<_> = headers.names().iter().map(|name| privacy.text(name).into_owned()).collect();
     (!names.is_empty()).then_some(names)
 }
 
-impl<'a> Caller<'a> {
-    fn new(principal: &Principal, included: &'a Included) -> Self {
-        let privacy = &included.privacy;
-        let claim = |(place, path): (usize, &'a String)| Some((path.as_str(), privacy.claim(place, principal.claim(path)?)));
-        Self {
-            issuer: privacy.text(&principal.issuer),
-            subject: principal.subject.as_deref().map(|subject| privacy.treated(subject, privacy.subject)),
-            roles: principal.roles.iter().take(MAX_ROLES).map(|role| privacy.text(role)).collect(),
-            method: principal.method,
-            token_id: principal.token_id.as_deref().map(|id| privacy.token_id(id, hashed)),
-            claims: by_name(included.claims.iter().enumerate().filter_map(claim)),
-        }
-    }
-}
-
-/// What tells a token from others, and does not tell which it is.
-fn hashed(token_id: &str) -> String {
-    const KEPT_BYTES: usize = 16;
-    URL_SAFE_NO_PAD.encode(Sha256::digest(token_id).get(..KEPT_BYTES).unwrap_or_default())
-}
-
 impl<'a> RequestRecord<'a> {
-    fn new(request: &Request, facts: &Facts, path_template: Option<&'a str>, included: &'a Included) -> Self {
+    fn new(request: &'a Request, facts: &Facts, path_template: Option<&'a str>, included: &'a Included) -> Self {
         let privacy = &included.privacy;
-        let text = |value: &str| privacy.text(value);
+        let text = |value| privacy.text(value);
         let header = |(place, name): (usize, &'a String)| {
             let values: Vec<_> = request.headers().all(name).collect();
             (!values.is_empty()).then(|| (name.as_str(), privacy.header(place, &values.join(&b", "[..]))))
@@ -248,7 +226,7 @@ impl<'a> RequestRecord<'a> {
             host: request.host().map(text),
             path: path.map(text),
             path_template,
-            protocol: facts.protocol.as_deref().map(text),
+            protocol: facts.protocol.as_deref().map(|protocol| privacy.text(protocol).into_owned()),
             headers: by_name(included.request_headers.iter().enumerate().filter_map(header)),
             query: by_name(included.query_params.iter().enumerate().filter_map(parameter)),
             bytes: facts.request_bytes,
@@ -264,7 +242,7 @@ impl ResponseRecord {
             bytes: facts.response_bytes,
             grpc_status: facts.grpc_status.filter(|_| is_grpc),
             flags: (!facts.flags.is_empty()).then(|| facts.flags.to_string()),
-            details: facts.details.as_deref().map(|details| privacy.text(details)),
+            details: facts.details.as_deref().map(|details| privacy.text(details).into_owned()),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use super::caller::Callers;
 use super::event::{Event, Included, Named};
 use super::object_template::ObjectTemplate;
 use super::privacy::Privacy;
@@ -238,6 +239,7 @@ fn included(config: &IncludeConfig) -> Result<Included, ConfigError> {
     refuse_unfit(&config.query_params, "include.queryParams", &SECRET_PARAMS)?;
     refuse_unfit(&config.claims, "include.claims", &[])?;
     Ok(Included {
+        callers: Callers::default(),
         request_headers,
         query_params: config.query_params.clone(),
         claims: config.claims.clone(),

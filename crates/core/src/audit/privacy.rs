@@ -2,6 +2,8 @@
 //!
 //! Refused are a field that there is not or that is not included, one that is named twice, and limits that leave no event.
 
+use std::borrow::Cow;
+
 use super::event::Included;
 use super::pseudonyms::Pseudonyms;
 use super::redaction::{MAX_VALUE_BYTES, redact, redact_bytes, redact_claim};
@@ -183,17 +185,17 @@ impl Privacy {
 
     /// A value as it may stand in an event.
     #[must_use]
-    pub fn text(&self, value: &str) -> String {
-        redact(value, self.value_limit).into_owned()
+    pub fn text<'v>(&self, value: &'v str) -> Cow<'v, str> {
+        redact(value, self.value_limit)
     }
 
     /// A value that is treated so.
     #[must_use]
     pub fn treated(&self, value: &str, treatment: Treatment) -> String {
         match (treatment, &self.pseudonyms) {
-            (Treatment::Plain, _) => self.text(value),
+            (Treatment::Plain, _) => self.text(value).into_owned(),
             (Treatment::Hashed, Some(pseudonyms)) => pseudonyms.of(value),
-            (Treatment::Masked, _) | (Treatment::Hashed, None) => self.text(&masked(value)),
+            (Treatment::Masked, _) | (Treatment::Hashed, None) => self.text(&masked(value)).into_owned(),
         }
     }
 

@@ -22,9 +22,21 @@ impl fmt::Display for Timestamp {
         let seconds = since_epoch.as_secs();
         let (year, month, day) = date(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        let millis = since_epoch.subsec_millis();
-        write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+        let millis = u64::from(since_epoch.subsec_millis());
+        let ([y1, y2, y3, y4], [_, _, mo1, mo2], [_, _, d1, d2]) = (digits(year), digits(month), digits(day));
+        let ([_, _, h1, h2], [_, _, mi1, mi2], [_, _, s1, s2]) = (digits(hour), digits(minute), digits(second));
+        let [_, f1, f2, f3] = digits(millis);
+        let text =
+            [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2, b'.', f1, f2, f3, b'Z'];
+        formatter.write_str(str::from_utf8(&text).unwrap_or_default())
     }
+}
+
+/// The last four digits of a number.
+fn digits(number: u64) -> [u8; 4] {
+    [1000, 100, 10, 1].map(|place: u64| {
+        b'0'.saturating_add(u8::try_from(number.checked_div(place).unwrap_or_default() % 10).unwrap_or_default())
+    })
 }
 
 impl Serialize for Timestamp {
