@@ -28,6 +28,7 @@ pub mod decision;
 pub mod delivery;
 pub mod ending;
 pub mod exceptions;
+pub mod fetch;
 pub mod jwe;
 pub mod keyring;
 pub mod matcher;
