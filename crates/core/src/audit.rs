@@ -15,6 +15,7 @@ mod event;
 mod evidence;
 mod format;
 mod formats;
+mod line;
 mod members;
 mod object_template;
 mod outcome;
@@ -144,7 +145,7 @@ impl Stage for AuditLog {
         self.warn_of_route(exchange, observer);
         let event = self.policy.event(exchange, ending, now, &mut self.serials, self.sampler.as_mut());
         let Some(mut event) = event else { return };
-        let Ok(line) = event.to_json() else { return };
+        let line = event.to_json();
         let line = match &mut self.chain {
             Some(chain) => chain.seal(line, self.serials.last(), now.as_secs()),
             None => line,

@@ -29,6 +29,8 @@ pub struct Caller {
     pub(super) method: Method,
     pub(super) token_id: Option<String>,
     pub(super) claims: BTreeMap<String, Value>,
+    #[serde(skip)]
+    json: String,
 }
 
 impl Caller {
@@ -47,7 +49,30 @@ impl Caller {
             method: principal.method,
             token_id: principal.token_id.as_deref().map(|id| privacy.token_id(id, hashed)),
             claims,
+            json: String::new(),
         }
+        .written()
+    }
+
+    fn written(mut self) -> Self {
+        // Every key is text and every number finite.
+        self.json = serde_json::to_string(&self).unwrap_or_default();
+        self
+    }
+
+    /// The caller in JSON.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The same without claims.
+    pub fn without_claims(&self) -> Self {
+        Self { claims: BTreeMap::new(), ..self.clone() }.written()
+    }
+
+    /// The same without roles.
+    pub fn without_roles(&self) -> Self {
+        Self { roles: Vec::new(), ..self.clone() }.written()
     }
 }
 

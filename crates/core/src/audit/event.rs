@@ -7,12 +7,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use serde::{Serialize, Serializer};
-
 use super::caller::{Caller, Callers};
+use super::line;
 use super::outcome::{Outcome, is_grpc};
 use super::privacy::{Privacy, Treatment};
-use super::redaction::escape;
 use super::selection::Recorded;
 use super::serial::Serial;
 use super::timestamp::Timestamp;
@@ -26,8 +24,6 @@ use crate::time::UnixTime;
 
 /// The name and version of the event's form.
 pub const SCHEMA: &str = "portcullis.audit/1";
-/// Room for most events.
-const USUAL_BYTES: usize = 1024;
 
 /// The names of what may stand in an event beside what always does.
 #[derive(Debug, Clone, Default)]
@@ -58,8 +54,7 @@ pub struct Named<'a> {
 }
 
 /// An audit event.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Event<'a> {
     pub(super) schema: &'static str,
     pub(super) id: Serial,
@@ -70,7 +65,6 @@ pub struct Event<'a> {
     pub(super) sample: Option<f64>,
     pub(super) decision: Option<&'a Decision>,
     pub(super) stripped_headers: Option<Vec<String>>,
-    #[serde(serialize_with = "shared")]
     pub(super) principal: Option<Rc<Caller>>,
     pub(super) request: RequestRecord<'a>,
     pub(super) request_id: Option<&'a str>,
@@ -80,12 +74,10 @@ pub struct Event<'a> {
     pub(super) response: ResponseRecord,
     pub(super) duration_ms: Option<u64>,
     pub(super) client: ClientRecord,
-    #[serde(skip)]
     limit: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct RequestRecord<'a> {
     pub(super) method: Option<Cow<'a, str>>,
     pub(super) host: Option<Cow<'a, str>>,
@@ -97,8 +89,7 @@ pub(super) struct RequestRecord<'a> {
     pub(super) bytes: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ResponseRecord {
     pub(super) status: Option<u16>,
     pub(super) bytes: Option<u64>,
@@ -107,7 +98,7 @@ pub(super) struct ResponseRecord {
     pub(super) details: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ClientRecord {
     pub(super) address: Option<String>,
     pub(super) peer: Option<String>,
@@ -168,39 +159,26 @@ impl<'a> Event<'a> {
         self.time.0
     }
 
-    fn line(&self) -> serde_json::Result<String> {
-        let mut json = Vec::with_capacity(USUAL_BYTES);
-        serde_json::to_writer(&mut json, self)?;
-        Ok(escape(String::from_utf8(json).unwrap_or_default()))
-    }
-
     /// The event as one line of JSON. One that is too long loses its headers, query parameters, claims and roles, in this order and
     /// as far as it takes, and says so.
-    ///
-    /// # Errors
-    /// None that an event can cause: every key is text and every number finite.
-    pub fn to_json(&mut self) -> serde_json::Result<String> {
+    pub fn to_json(&mut self) -> String {
         let losses: [fn(&mut Self); 4] = [
             |event| event.request.headers.clear(),
             |event| event.request.query.clear(),
-            |event| event.principal.iter_mut().for_each(|principal| Rc::make_mut(principal).claims.clear()),
-            |event| event.principal.iter_mut().for_each(|principal| Rc::make_mut(principal).roles.clear()),
+            |event| event.principal = event.principal.take().map(|caller| Rc::new(caller.without_claims())),
+            |event| event.principal = event.principal.take().map(|caller| Rc::new(caller.without_roles())),
         ];
-        let mut line = self.line()?;
+        let mut line = line::write(self);
         for lose in losses {
             if line.len() <= self.limit {
                 break;
             }
             lose(self);
             self.truncated = true;
-            line = self.line()?;
+            line = line::write(self);
         }
-        Ok(line)
+        line
     }
-}
-
-fn shared<S: Serializer>(caller: &Option<Rc<Caller>>, serializer: S) -> Result<S::Ok, S::Error> {
-    caller.as_deref().serialize(serializer)
 }
 
 /// The names, which a client may have made up behind a prefix.

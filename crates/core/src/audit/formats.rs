@@ -2,7 +2,7 @@
 
 pub mod clickhouse;
 pub mod elasticsearch;
-mod json;
+pub(super) mod json;
 pub mod loki;
 pub mod otlp;
 

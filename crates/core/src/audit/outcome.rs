@@ -3,8 +3,6 @@
 //! Asked in this order: did the client go away before the end; what did the gateway decide; did another filter refuse; did the
 //! upstream give no answer, or not a whole one. What then remains was let through, and answered.
 
-use serde::Serialize;
-
 use crate::decision::{Decision, Effect};
 use crate::headers::Headers;
 use crate::stage::{Ending, Exchange};
@@ -17,8 +15,7 @@ const SWITCHING_PROTOCOLS: u16 = 101;
 const GRPC_REFUSALS: [u64; 2] = [7, 16];
 
 /// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It was let through, and answered.
     Allowed,

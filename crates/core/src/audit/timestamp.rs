@@ -16,8 +16,10 @@ const DAYS_IN_400_YEARS: u64 = 146_097;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timestamp(pub UnixTime);
 
-impl fmt::Display for Timestamp {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Timestamp {
+    /// Its text, which is always so long.
+    #[must_use]
+    pub fn text(self) -> [u8; 24] {
         let since_epoch = self.0.since_epoch().min(Duration::new(LAST_SECOND, 999_999_999));
         let seconds = since_epoch.as_secs();
         let (year, month, day) = date(seconds / 86_400);
@@ -26,9 +28,13 @@ impl fmt::Display for Timestamp {
         let ([y1, y2, y3, y4], [_, _, mo1, mo2], [_, _, d1, d2]) = (digits(year), digits(month), digits(day));
         let ([_, _, h1, h2], [_, _, mi1, mi2], [_, _, s1, s2]) = (digits(hour), digits(minute), digits(second));
         let [_, f1, f2, f3] = digits(millis);
-        let text =
-            [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2, b'.', f1, f2, f3, b'Z'];
-        formatter.write_str(str::from_utf8(&text).unwrap_or_default())
+        [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2, b'.', f1, f2, f3, b'Z']
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

@@ -61,7 +61,7 @@ fn with_event<T>(act: impl Fn(&Event<'_>, &str) -> T) -> T {
     let recorded = Recorded { sample: Fraction::new(0.5) };
     let included = Included { request_headers: vec!["user-agent".into()], ..Included::default() };
     let mut event = Event::new(&exchange, &ending, NOW, Serials::new(&[0; 32]).take(), named, recorded, &included);
-    let line = event.to_json().unwrap();
+    let line = event.to_json();
     act(&event, &line)
 }
 
