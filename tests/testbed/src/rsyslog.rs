@@ -44,7 +44,7 @@ impl Rsyslog {
         }
         let configuration = scratch.path().join("rsyslog.conf");
         fs::write(&configuration, text)?;
-        let pid_file = scratch.path().join("pid");
+        let pid_file = scratch.path().join("rsyslog.pid");
         let arguments = [OsStr::new("-n"), OsStr::new("-f"), configuration.as_os_str(), OsStr::new("-i"), pid_file.as_os_str()];
         let process =
             Process::start_program(PROGRAM.into(), scratch, &arguments).context("run `scripts/tools.sh stores` first")?;
