@@ -13,7 +13,7 @@ use crate::plugin::workspace;
 use crate::process::Process;
 use crate::scratch::Scratch;
 
-const PROGRAM: &str = "rsyslogd";
+const PROGRAM: &str = "/usr/sbin/rsyslogd";
 const CONFIGURATION: &str = "envoy/audit/rsyslog.conf";
 /// What stands in the shipped configuration: the folder of rsyslog's own files, the file that it reads, and the database.
 const FOLDER: &str = "/var/lib/rsyslog";
