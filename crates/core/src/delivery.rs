@@ -24,14 +24,16 @@ mod batch;
 mod buffer;
 mod framing;
 mod notices;
+mod numbering;
 mod policy;
 mod record;
 mod reply;
 mod retry_after;
 mod tally;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, seed_of};
 pub use framing::{Fate, Framing, Receipt};
+pub use numbering::Numbering;
 pub use policy::{Compressor, Limits, Policy, Target};
 pub(crate) use policy::{Surroundings, TargetConfig};
 pub use record::{GAP_SCHEMA, Gap, GapReason, Record};

@@ -29,6 +29,7 @@ use crate::audit;
 use crate::config::duration::DurationText;
 use crate::config::exceptions::ExceptionsConfig;
 use crate::config::{ConfigError, Warning};
+use crate::delivery::Numbering;
 use crate::metrics::OwnMetric;
 use crate::platform::Platform;
 use crate::stage::{
@@ -59,7 +60,7 @@ pub struct Exceptions {
     /// Whether a group has a failure that is to be told of at once.
     is_urgent: bool,
     webhooks: Vec<Webhook>,
-    fetches: usize,
+    numbering: Numbering,
     faults: [(u64, OwnMetric); Kind::ALL.len()],
     reports: [(u64, OwnMetric); State::ALL.len()],
 }
@@ -92,7 +93,7 @@ impl Exceptions {
             groups: BTreeMap::new(),
             is_urgent: false,
             webhooks,
-            fetches: 0,
+            numbering: Numbering::default(),
             faults: Default::default(),
             reports: Default::default(),
         })
@@ -152,22 +153,11 @@ impl Stage for Exceptions {
 
     fn due(&mut self, now: UnixTime, shared: &mut dyn SharedData) -> Due {
         self.settle(now, shared);
-        let mut due = Due::default();
-        let count = self.webhooks.len();
-        for (index, Webhook { delivery, .. }) in self.webhooks.iter_mut().enumerate() {
-            let mut id = || {
-                self.fetches = self.fetches.wrapping_add(1);
-                FetchId(self.fetches.wrapping_mul(count).wrapping_add(index))
-            };
-            due.fetches.extend(delivery.due(now, &mut id));
-            due.messages.extend(delivery.take_messages());
-        }
-        due
+        self.numbering.due(self.webhooks.iter_mut().map(|webhook| &mut webhook.delivery), now)
     }
 
     fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime, _shared: &mut dyn SharedData) -> Option<Message> {
-        let index = id.0.checked_rem(self.webhooks.len())?;
-        self.webhooks.get_mut(index)?.delivery.on_fetched(id, outcome, now);
+        Numbering::on_fetched(self.webhooks.iter_mut().map(|webhook| &mut webhook.delivery), id, outcome, now);
         None
     }
 

@@ -5,9 +5,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use portcullis_chain::GapSeal;
-use sha2::{Digest, Sha256};
-
 use super::STATE_KEY;
 use super::event::Event;
 use super::format::Format;
@@ -15,10 +12,11 @@ use super::members;
 use crate::authn::Destination;
 use crate::config::sink::{Members, Overflow, SinkConfig, SinkFormat, SinkType};
 use crate::config::{ConfigError, Warning};
-use crate::delivery::{Backoff, Delivery, Limits, Policy, Record, Surroundings, Target, TargetConfig};
+use crate::delivery::{Backoff, Delivery, Limits, Numbering, Policy, Record, Surroundings, Target, TargetConfig, seed_of};
 use crate::platform::Platform;
 use crate::stage::{Due, FetchId, FetchOutcome, Observer, TICK_PERIOD};
 use crate::time::UnixTime;
+use portcullis_chain::GapSeal;
 
 /// What the seed is hashed with, so that the names of batches tell nothing of what else is made from it.
 const PURPOSE: &[u8] = b"portcullis audit sink";
@@ -31,7 +29,7 @@ pub struct Sinks {
     accesslog: Option<Members>,
     stdout: bool,
     servers: Vec<Server>,
-    fetches: usize,
+    numbering: Numbering,
 }
 
 #[derive(Debug)]
@@ -168,25 +166,12 @@ impl Sinks {
 
     /// What is to be sent now.
     pub fn due(&mut self, now: UnixTime) -> Due {
-        let mut due = Due::default();
-        let count = self.servers.len();
-        for (index, Server { delivery, .. }) in self.servers.iter_mut().enumerate() {
-            let mut id = || {
-                self.fetches = self.fetches.wrapping_add(1);
-                FetchId(self.fetches.wrapping_mul(count).wrapping_add(index))
-            };
-            due.fetches.extend(delivery.due(now, &mut id));
-            due.messages.extend(delivery.take_messages());
-        }
-        due
+        self.numbering.due(self.servers.iter_mut().map(|server| &mut server.delivery), now)
     }
 
     /// Takes the outcome of what was sent.
     pub fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime) {
-        let index = id.0.checked_rem(self.servers.len());
-        if let Some(server) = index.and_then(|index| self.servers.get_mut(index)) {
-            server.delivery.on_fetched(id, outcome, now);
-        }
+        Numbering::on_fetched(self.servers.iter_mut().map(|server| &mut server.delivery), id, outcome, now);
     }
 
     /// Whether something is to be sent at once.
@@ -271,14 +256,7 @@ fn server(
         }
     }
     let policy = Policy { label, target, framing: format.framing(), limits, backoff, overflow, gap_seal: None };
-    Ok(Server { format, delivery: Delivery::new(policy, seed_of(seed, index)) })
-}
-
-fn seed_of(seed: &[u8; 32], index: usize) -> u64 {
-    let index = u64::try_from(index).unwrap_or_default().to_be_bytes();
-    let hash: [u8; 32] = Sha256::new().chain_update(PURPOSE).chain_update(index).chain_update(seed).finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = hash;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    Ok(Server { format, delivery: Delivery::new(policy, seed_of(seed, PURPOSE, index)) })
 }
 
 fn refuse_members(sink: &SinkConfig, path: &str) -> Result<(), ConfigError> {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 /// The pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -24,6 +26,16 @@ impl Backoff {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1)));
         chance.part_of(doubled.min(self.longest))
     }
+}
+
+/// The seed of one delivery among several of a purpose. The names of its batches are sent to servers, and tell nothing of what else is made
+/// from the same seed.
+#[must_use]
+pub fn seed_of(seed: &[u8; 32], purpose: &[u8], place: usize) -> u64 {
+    let place = u64::try_from(place).unwrap_or_default().to_be_bytes();
+    let hash: [u8; 32] = Sha256::new().chain_update(purpose).chain_update(place).chain_update(seed).finalize().into();
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Chance, from a seed (SplitMix64): good enough to spread pauses and to name batches, and for nothing that has to be hard to guess.
@@ -80,5 +92,15 @@ mod tests {
     fn each_seed_has_a_name_of_its_own() {
         assert_ne!(Chance::new(0).name(), Chance::new(1).name());
         assert_eq!(Chance::new(5).name(), Chance::new(5).name());
+    }
+
+    #[test]
+    fn the_seed_of_a_delivery_is_its_own_and_tells_nothing_of_the_one_that_it_is_made_from() {
+        let seed = [7; 32];
+        let all = [seed_of(&seed, b"a", 0), seed_of(&seed, b"a", 1), seed_of(&seed, b"b", 0), seed_of(&[8; 32], b"a", 0)];
+        for (place, one) in all.iter().enumerate() {
+            assert!(!all[..place].contains(one), "{place}");
+            assert_ne!(*one, u64::from_be_bytes([7; 8]));
+        }
     }
 }

@@ -15,13 +15,15 @@ use crate::config::exceptions::{WebhookConfig, WebhookFormat};
 use crate::config::secret::SecretConfig;
 use crate::config::sink::{Compression, HeaderConfig, Overflow};
 use crate::config::{ConfigError, Environment, Warning};
-use crate::delivery::{Backoff, Delivery, Limits, Policy, Record, Surroundings, Target, TargetConfig};
+use crate::delivery::{Backoff, Delivery, Limits, Policy, Record, Surroundings, Target, TargetConfig, seed_of};
 use crate::platform::Platform;
 use crate::time::UnixTime;
 
 /// How many reports wait for one who does not take them.
 const BUFFER_RECORDS: usize = 1000;
 const BUFFER_BYTES: usize = 1024 * 1024;
+/// What the seed is hashed with.
+const PURPOSE: &[u8] = b"portcullis exception webhook";
 /// What the keys of groups in shared data begin with.
 const KEY: &str = "portcullis.exceptions";
 
@@ -87,8 +89,7 @@ pub(super) fn compile(
         let form = Form(config.format);
         let overflow = Overflow::DropOldest;
         let policy = Policy { label, target, framing: Rc::new(form), limits, backoff, overflow, gap_seal: None };
-        let seed = platform.seed.map_or(0, |[a, b, c, d, e, f, g, h, ..]| u64::from_be_bytes([a, b, c, d, e, f, g, h]));
-        let seed = seed.wrapping_add(u64::try_from(index).unwrap_or_default());
+        let seed = platform.seed.as_ref().map_or(0, |seed| seed_of(seed, PURPOSE, index));
         webhooks.push(Webhook { form, delivery: Delivery::new(policy, seed) });
     }
     Ok(webhooks)
