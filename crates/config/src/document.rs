@@ -6,6 +6,7 @@
 //! then, while the types are filled, a key given twice, an unknown key, a missing key, `null`, and a value of another kind than
 //! wanted. No error repeats a value of the document, because it may be a secret; keys are named.
 
+mod canonical;
 mod deserializer;
 mod misfit;
 mod node;
@@ -14,6 +15,7 @@ mod words;
 
 use serde::de::DeserializeOwned;
 
+pub use self::canonical::canonical;
 use self::deserializer::NodeDeserializer;
 use self::node::Node;
 pub use self::words::key_in_path;

@@ -15,7 +15,7 @@
 //! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`], [`replays`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
 //! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`upstream`], [`audit`] and [`exceptions`] by [`delivery`], [`metrics`] |
-//! | from what the operator wrote to stages | [`config`], [`platform`], [`module`] |
+//! | from what the operator wrote to stages | [`config`], [`config_version`], [`platform`], [`module`] |
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
@@ -24,6 +24,7 @@ pub mod answer;
 pub mod audit;
 pub mod auth_header;
 pub mod authn;
+pub mod config_version;
 pub mod decision;
 pub mod delivery;
 pub mod ending;
