@@ -10,6 +10,7 @@ use serde::Serialize;
 
 pub use self::denial::Denial;
 use crate::rejection::Rejection;
+use crate::tracing::TraceId;
 
 /// Seconds after which a client may try again when keys are missing.
 const RETRY_AFTER_SECONDS: &str = "5";
@@ -70,19 +71,22 @@ struct Problem<'a> {
     detail: Option<&'static str>,
     #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    #[serde(rename = "traceId", skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
 impl Refusal {
-    /// The answer to the client. `request_id` is what [`Request::request_id`](crate::request::Request::request_id) gives.
+    /// The answer to the client. `request_id` is what [`Request::request_id`](crate::request::Request::request_id) gives, and `trace`
+    /// the trace that the request belongs to.
     #[must_use]
-    pub fn to_reply(&self, request_id: Option<&str>) -> LocalReply {
+    pub fn to_reply(&self, request_id: Option<&str>, trace: Option<TraceId>) -> LocalReply {
         let usual = self.rejection.status();
         // What the gateway could not decide is no denial, and the client may come again.
         let denial = self.denial.as_deref().filter(|_| usual < 500);
         let status = denial.and_then(|denial| denial.status).unwrap_or(usual);
         let (content_type, body) = match denial.and_then(|denial| denial.body.as_ref()) {
             Some(body) => (body.content_type, body.bytes.clone()),
-            None => ("application/problem+json", self.problem(status, usual, request_id)),
+            None => ("application/problem+json", self.problem(status, usual, request_id, trace)),
         };
         let mut headers = vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())];
         if let Some(challenge) = self.challenge(status) {
@@ -98,7 +102,7 @@ impl Refusal {
     }
 
     /// The problem document. A status of the rule's own may be there to hide the reason, so it is not told then.
-    fn problem(&self, status: u16, usual: u16, request_id: Option<&str>) -> Vec<u8> {
+    fn problem(&self, status: u16, usual: u16, request_id: Option<&str>, trace: Option<TraceId>) -> Vec<u8> {
         let told = status == usual;
         let problem = Problem {
             r#type: "about:blank",
@@ -107,6 +111,7 @@ impl Refusal {
             code: told.then(|| self.rejection.code()),
             detail: told.then(|| self.rejection.description()),
             request_id,
+            trace_id: trace.map(|trace| trace.to_string()),
         };
         serde_json::to_vec(&problem).unwrap_or_default()
     }
@@ -201,7 +206,7 @@ mod tests {
             scopes: vec!["orders.read".into(), "orders.write".into()],
             ..rejection.into()
         };
-        let reply = refusal.to_reply(None);
+        let reply = refusal.to_reply(None, None);
         reply.headers.into_iter().find(|(name, _)| *name == "www-authenticate").map(|(_, value)| value)
     }
 
@@ -226,7 +231,7 @@ mod tests {
     fn challenges_as_rfc_9449_says() {
         let challenge = |rejection: Rejection, nonce: Option<&str>, is_sole| {
             let dpop = DpopChallenge { algorithms: "ES256 PS256".into(), nonce: nonce.map(str::to_owned), is_sole };
-            let headers = Refusal { dpop: Some(dpop.into()), ..rejection.into() }.to_reply(None).headers;
+            let headers = Refusal { dpop: Some(dpop.into()), ..rejection.into() }.to_reply(None, None).headers;
             let header = |wanted| headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
             (header("www-authenticate").unwrap_or_default(), header("dpop-nonce"))
         };
@@ -250,23 +255,24 @@ mod tests {
 
     #[test]
     fn without_a_realm_the_challenge_is_still_well_formed() {
-        let reply = Refusal::from(Rejection::TokenMissing).to_reply(None);
+        let reply = Refusal::from(Rejection::TokenMissing).to_reply(None, None);
         assert!(reply.headers.contains(&("www-authenticate", "Bearer".to_owned())));
     }
 
     #[test]
     fn body_names_the_code_and_the_request_and_stays_json() {
-        let reply = Refusal::from(Rejection::TokenExpired).to_reply(Some("a\"b\n"));
+        let reply = Refusal::from(Rejection::TokenExpired).to_reply(Some("a\"b\n"), TraceId::new(0x0a0b));
         let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!(body["code"], "token_expired");
         assert_eq!(body["status"], 401);
         assert_eq!(body["requestId"], "a\"b\n");
+        assert_eq!(body["traceId"], "00000000000000000000000000000a0b");
         assert_eq!(reply.details, "portcullis{token_expired}");
     }
 
     #[test]
     fn asks_to_come_back_when_keys_are_missing() {
-        let reply = Refusal::from(Rejection::KeysUnavailable).to_reply(None);
+        let reply = Refusal::from(Rejection::KeysUnavailable).to_reply(None, None);
         assert_eq!(reply.status, 503);
         assert!(reply.headers.contains(&("retry-after", "5".to_owned())));
     }
@@ -278,7 +284,7 @@ mod tests {
             [(Rejection::RoleMissing, 404), (Rejection::HostError, 500), (Rejection::KeysUnavailable, 503)]
         {
             let refusal = Refusal { denial: Some(Rc::clone(&denial)), ..rejection.into() };
-            assert_eq!(refusal.to_reply(None).status, expected, "{rejection:?}");
+            assert_eq!(refusal.to_reply(None, None).status, expected, "{rejection:?}");
         }
     }
 

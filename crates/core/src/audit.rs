@@ -28,7 +28,6 @@ mod selection;
 mod serial;
 mod sinks;
 mod timestamp;
-mod trace_id;
 
 pub use event::{Event, Included, Named, SCHEMA};
 pub use evidence::compile as compile_chain;

@@ -8,7 +8,7 @@
 //! | what it is about | modules |
 //! |---|---|
 //! | what came | [`headers`], [`request`], [`path`] |
-//! | the seam between deciding and acting | [`stage`], [`edits`], [`ending`], [`response_flags`], [`time`] |
+//! | the seam between deciding and acting | [`stage`], [`edits`], [`ending`], [`response_flags`], [`time`], [`tracing`] |
 //! | how a request is refused, and what is known of one that passes | [`rejection`], [`answer`], [`principal`], [`claim_set`], [`decision`], [`stripped`] |
 //! | who may do what | [`matcher`], [`requirement`], [`rules`] |
 //! | text with values in it | [`template`] |
@@ -46,6 +46,7 @@ pub mod rules;
 pub mod stage;
 pub mod stripped;
 pub mod template;
+pub mod tracing;
 pub mod upstream;
 
 pub use portcullis_config as config;

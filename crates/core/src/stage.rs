@@ -17,6 +17,7 @@ use crate::rejection::Rejection;
 use crate::request::Request;
 use crate::stripped::Stripped;
 use crate::time::UnixTime;
+use crate::tracing::{TraceContext, TraceHeaders, TraceId};
 
 /// What a stage wants to be done with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,8 @@ pub struct Exchange {
     pub edits: HeaderEdits,
     /// The headers that were removed because the client forged them.
     pub stripped: Stripped,
+    /// The trace that the request belongs to, where a stage has seen to it.
+    pub trace: Option<TraceContext>,
     /// Whether the proxy is to choose the route anew, by the changed headers.
     pub clears_route_cache: bool,
     /// Whether places are kept for its audit event.
@@ -107,9 +110,22 @@ impl Exchange {
             identity: None,
             edits: HeaderEdits::default(),
             stripped: Stripped::default(),
+            trace: None,
             clears_route_cache: false,
             is_audit_reserved: false,
         }
+    }
+
+    /// The trace that the request belongs to, as far as its headers are well-formed.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace.or_else(|| TraceHeaders::of(self.request.headers()).context())
+    }
+
+    /// The name of that trace.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.trace().map(|context| context.trace)
     }
 
     /// Make the decision agree with a refusal: one is there, and it does not let the request pass.

@@ -59,7 +59,7 @@ impl Report<'_> {
         lines.push(format!("steps, at {}", instant::utc(self.now)));
         lines.extend(step::lines(&self.story.steps));
         if let Some(refusal) = self.settled.refusal.as_ref().filter(|_| self.settled.is_decided()) {
-            let reply = refusal.to_reply(request.request_id());
+            let reply = refusal.to_reply(request.request_id(), self.settled.exchange.trace_id());
             lines.push(format!("answer\n  {}", reply.status));
             lines.extend(reply.headers.iter().map(|(name, value)| format!("  {name}: {value}")));
             lines.push(format!("  {}", String::from_utf8_lossy(&reply.body)));
@@ -87,7 +87,7 @@ impl Report<'_> {
         let words = format!("{}, by rule {}", decision.reason, decision.rule);
         match &self.settled.refusal {
             Some(refusal) => {
-                let status = refusal.to_reply(None).status;
+                let status = refusal.to_reply(None, None).status;
                 format!("{}: {status} {words}: {}", decision.effect.as_str(), refusal.rejection.description())
             }
             None if decision.shadow => format!("allow, in shadow: {} would be said: {words}", decision.effect.as_str()),
@@ -99,7 +99,7 @@ impl Report<'_> {
         let exchange = &self.settled.exchange;
         let is_decided = self.settled.is_decided();
         let answer = self.settled.refusal.as_ref().filter(|_| is_decided).map(|refusal| {
-            let reply = refusal.to_reply(exchange.request.request_id());
+            let reply = refusal.to_reply(exchange.request.request_id(), exchange.trace_id());
             let headers: Map<String, Value> =
                 reply.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
             json!({

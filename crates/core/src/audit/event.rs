@@ -14,7 +14,6 @@ use super::privacy::{Privacy, Treatment};
 use super::selection::Recorded;
 use super::serial::Serial;
 use super::timestamp::Timestamp;
-use super::trace_id::trace_id;
 use crate::config::fraction::Fraction;
 use crate::decision::Decision;
 use crate::request::Request;
@@ -68,7 +67,7 @@ pub struct Event<'a> {
     pub(super) principal: Option<Rc<Caller>>,
     pub(super) request: RequestRecord<'a>,
     pub(super) request_id: Option<&'a str>,
-    pub(super) trace_id: Option<&'a str>,
+    pub(super) trace_id: Option<String>,
     /// Whether it was too long, and lost something.
     pub(super) truncated: bool,
     pub(super) response: ResponseRecord,
@@ -135,7 +134,7 @@ impl<'a> Event<'a> {
             principal: exchange.identity.as_ref().and_then(|identity| included.callers.of(identity, included)),
             request: RequestRecord::new(request, facts, named.path_template, included),
             request_id: request.request_id(),
-            trace_id: trace_id(request.headers()),
+            trace_id: exchange.trace_id().map(|trace| trace.to_string()),
             truncated: false,
             response: ResponseRecord::new(ending, is_grpc(request.headers()), privacy),
             duration_ms: ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),

@@ -102,7 +102,7 @@ pub fn write(event: &Event<'_>) -> String {
     line.raw(r#"},"requestId":"#);
     line.text(event.request_id);
     line.raw(r#","traceId":"#);
-    line.text(event.trace_id);
+    line.text(event.trace_id.as_deref());
     line.raw(if event.truncated { r#","truncated":true"# } else { r#","truncated":false"# });
     line.raw(r#","response":{"status":"#);
     line.number(event.response.status.map(u64::from));

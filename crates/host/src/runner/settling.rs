@@ -79,7 +79,7 @@ impl<P: Proxy> Runner<'_, P> {
     }
 
     fn refuse(&self, exchange: &Exchange, refusal: &Refusal) -> Phase {
-        answer(self.proxy, refusal, exchange.request.request_id())
+        send(self.proxy, &refusal.to_reply(exchange.request.request_id(), exchange.trace_id()))
     }
 }
 
@@ -95,11 +95,7 @@ fn with_stripped(json: &[u8], stripped: &Stripped) -> Result<Vec<u8>> {
 
 /// Refuses a request for which there is no configuration.
 pub fn refuse_without_policy<P: Proxy>(proxy: &P) -> Phase {
-    answer(proxy, &Refusal::from(Rejection::PolicyMissing), None)
-}
-
-fn answer<P: Proxy>(proxy: &P, refusal: &Refusal, request_id: Option<&str>) -> Phase {
-    send(proxy, &refusal.to_reply(request_id))
+    send(proxy, &Refusal::from(Rejection::PolicyMissing).to_reply(None, None))
 }
 
 fn send<P: Proxy>(proxy: &P, reply: &LocalReply) -> Phase {

@@ -47,7 +47,7 @@ pub fn render(event: &Event<'_>, line: &str) -> String {
     row.text("protocol", request.protocol.as_deref());
     row.number("request_bytes", request.bytes);
     row.text("request_id", event.request_id);
-    row.text("trace_id", event.trace_id);
+    row.text("trace_id", event.trace_id.as_deref());
     row.number("status", response.status.map(u64::from));
     row.number("response_bytes", response.bytes);
     row.number("grpc_status", response.grpc_status);

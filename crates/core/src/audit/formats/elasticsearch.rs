@@ -94,7 +94,7 @@ fn document(event: &Event<'_>, line: &str) -> String {
     object.text("original", request.headers.get("user-agent").map(String::as_str));
     object.close();
     object.open("trace");
-    object.text("id", event.trace_id);
+    object.text("id", event.trace_id.as_deref());
     object.close();
     if let Some(decision) = event.decision {
         object.open("rule");

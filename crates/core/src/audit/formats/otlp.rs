@@ -78,7 +78,7 @@ pub fn render(event: &Event<'_>, line: &str) -> String {
         Outcome::Denied => WARN,
         Outcome::Error => ERROR,
     };
-    record(event.time.0, severity, event.trace_id, &attributes(event), line)
+    record(event.time.0, severity, event.trace_id.as_deref(), &attributes(event), line)
 }
 
 fn attributes(event: &Event<'_>) -> String {

@@ -30,6 +30,7 @@ fn with_event<T>(act: impl Fn(&Event<'_>, &str) -> T) -> T {
         ("user-agent", "curl \"8\""),
         ("x-request-id", "7f9e"),
         ("x-b3-traceid", "463ac35c9f6413ad"),
+        ("x-b3-spanid", "a2fb4a1d1a96d312"),
     ];
     let principal = Principal {
         issuer: "https://uaa.example.com".into(),

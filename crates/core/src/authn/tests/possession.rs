@@ -90,7 +90,7 @@ fn config_with(key: &str, value: Value) -> Value {
 fn ask(stage: &mut Authn, around: &mut Around, headers: &[(&str, &str)]) -> (Exchange, Option<LocalReply>) {
     let mut exchange = exchange("/", headers);
     let reply = match stage.on_request(&mut exchange, NOW, around) {
-        Verdict::Refuse(refusal) => Some(refusal.to_reply(None)),
+        Verdict::Refuse(refusal) => Some(refusal.to_reply(None, None)),
         verdict => {
             assert_eq!(verdict, Verdict::Continue);
             None

@@ -217,7 +217,7 @@ fn a_rule_refuses_in_its_own_way() {
         let headers: Vec<_> = token.iter().map(|token| ("authorization", *token)).collect();
         let (_, verdict) = decide(&mut stage, exchange(path, &headers));
         let Verdict::Refuse(refusal) = verdict else { panic!("{verdict:?}") };
-        refusal.to_reply(Some("id"))
+        refusal.to_reply(Some("id"), None)
     };
     let token = bearer(&valid());
     let header = |reply: &LocalReply, name: &str| {
@@ -263,7 +263,7 @@ fn what_the_gateway_cannot_decide_is_no_refusal_of_the_rule() {
     let token = portcullis_signatures::test_keys::TestKeys::get().sign(Algorithm::Es256, Some("k1"), &valid());
     let (_, verdict) = decide(&mut stage, exchange("/", &[("authorization", &format!("Bearer {token}"))]));
     let Verdict::Refuse(refusal) = verdict else { panic!("{verdict:?}") };
-    let reply = refusal.to_reply(None);
+    let reply = refusal.to_reply(None, None);
     assert_eq!((reply.status, &*reply.details), (503, "portcullis{keys_unavailable}"));
     assert!(reply.headers.iter().any(|(name, _)| *name == "retry-after"));
 }
