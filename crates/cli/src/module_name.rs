@@ -41,13 +41,7 @@ impl ModuleName {
 
     /// The name.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::JwtAuth => "jwt-auth",
-            Self::AuthHeader => "auth-header",
-            Self::AuditLog => "audit-log",
-            Self::Metrics => "metrics",
-            Self::Portcullis => "portcullis",
-        }
+        self.module().name()
     }
 
     /// The module.

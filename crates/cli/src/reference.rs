@@ -3,14 +3,10 @@
 use std::fmt::Write;
 
 use portcullis_core::audit::{EVENT_SCHEMA, SCHEMA, STATE_KEY};
-use portcullis_core::authn::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
-use portcullis_core::config::metrics::Label;
 use portcullis_core::decision::{ANONYMOUS, API_KEY_VALID, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
-use portcullis_core::delivery::{BATCHES_TOTAL, EVENTS_TOTAL, QUEUE};
-use portcullis_core::exceptions::{EXCEPTIONS_TOTAL, REPORTS_TOTAL};
-use portcullis_core::metrics::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
+use portcullis_core::metrics::catalogue::{CATALOGUE, Entry, WORDS, Words};
 use portcullis_core::rejection::Rejection;
-use portcullis_core::upstream;
+use portcullis_core::stage::MetricKind;
 use serde_json::Value;
 
 use crate::markdown::meanings;
@@ -25,29 +21,6 @@ const ALLOWED: [(&str, &str); 6] = [
     (ANONYMOUS, "The request has no credentials, and the rule does not need any."),
     (CORS_PREFLIGHT, "The request is a CORS preflight, and `bypassCorsPreflight` is set."),
     (KEYS_SERVED, "The gateway itself answered with its public keys (`token.internal.jwksPath`)."),
-];
-
-/// What becomes of an event on its way to a sink.
-const AUDITED: [(&str, &str); 6] = [
-    ("queued", "It was put into the buffer."),
-    ("sent", "The sink has it."),
-    (
-        "dropped",
-        "The sink will not get it. `reason` is `overflow` (the buffer was full) or `attempts` (it was sent as often as `retry` allows).",
-    ),
-    ("rejected", "The sink refuses it for what it is."),
-    ("logged", "It could not be sent before the end, and stands in the proxy's log."),
-    ("blocked", "Its request was refused with `audit_unavailable`; it was never queued."),
-];
-
-/// What becomes of a batch, each time that it is sent.
-const BATCHES: [(&str, &str); 6] = [
-    ("sent", "The sink took it."),
-    ("partial", "The sink took some of it."),
-    ("retried", "The sink did not take it, or did not answer; it is sent again."),
-    ("halved", "The sink refuses it; it is sent again in halves."),
-    ("rejected", "The sink refuses it for what it is."),
-    ("given_up", "It was sent as often as `retry` allows."),
 ];
 
 /// The text of `docs/reference.md`.
@@ -74,58 +47,38 @@ fn reason_codes(text: &mut String) {
 }
 
 fn metrics(text: &mut String) {
-    let labels = Label::ALL.map(|label| format!("`{}`", label.as_str())).join(", ");
-    let _ = write!(
-        text,
-        "\n## Metrics\n\nAs they stand in `/stats/prometheus`, given the `stats_tags` of `envoy/` or the `extraStatTags` of `istio/`.\n\n\
-         | metric | kind | labels |\n|---|---|---|\n\
-         | `{REQUESTS_TOTAL}` | counter | {labels} |\n\
-         | `{REQUEST_DURATION_MS}` | histogram | `{rule}` |\n\
-         | `{STRIPPED_HEADERS_TOTAL}` | counter | `{rule}` |\n\
-         | `{FETCHES_TOTAL}` | counter | `issuer`, `outcome` |\n\
-         | `{LAST_SUCCESS}` | gauge | `issuer` |\n\
-         | `{FAILURES}` | gauge | `issuer` |\n\
-         | `{KEYS}` | gauge | `issuer` |\n\
-         | `{upstream_fetches}` | counter | `upstream`, `outcome` |\n\
-         | `{upstream_expiration}` | gauge | `upstream` |\n\
-         | `{upstream_failures}` | gauge | `upstream` |\n\
-         | `{EVENTS_TOTAL}` | counter | `sink`, `outcome`, `reason` |\n\
-         | `{BATCHES_TOTAL}` | counter | `sink`, `outcome` |\n\
-         | `{QUEUE}` | gauge | `sink` |\n\
-         | `{EXCEPTIONS_TOTAL}` | counter | `reason` |\n\
-         | `{REPORTS_TOTAL}` | counter | `outcome` |\n\n\
-         | label | value |\n|---|---|\n",
-        rule = Label::Rule.as_str(),
-        upstream_fetches = upstream::FETCHES_TOTAL,
-        upstream_expiration = upstream::EXPIRATION,
-        upstream_failures = upstream::FAILURES,
+    text.push_str(
+        "\n## Metrics\n\nAs they stand in `/stats/prometheus`, given the `stats_tags` of `envoy/` or the `extraStatTags` of `istio/`. The bundle\n\
+         has those of all its parts. [metrics](../filters/metrics) tells how to use them.\n\n\
+         | metric | kind | labels | module | meaning |\n|---|---|---|---|---|\n",
     );
+    for Entry { family, modules, meaning } in CATALOGUE {
+        let kind = match family.kind() {
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
+        };
+        let labels: Vec<_> = family.labels().iter().map(|label| format!("`{label}`")).collect();
+        let modules: Vec<_> = modules.iter().map(|module| module.name()).collect();
+        let _ = writeln!(text, "| `{}` | {kind} | {} | {} | {meaning} |", family.name(), labels.join(", "), modules.join(", "));
+    }
+    text.push_str("\n| label of a request | value |\n|---|---|\n");
     let schema = schema::inlined(ModuleName::Metrics);
     let property = schema::properties(schema.as_value()).find_map(|(key, property)| (key == "labels").then_some(property));
     for (label, meaning) in property.map(meanings).unwrap_or_default() {
         let _ = writeln!(text, "| `{label}` | {meaning} |");
     }
     text.push_str(
-        "\n`portcullis_stripped_headers_total` counts identity headers that the client sent and the gateway removed: who forges them, or\n\
-         what was not taken off the headers at an earlier hop.\n\
-         \nWhere there is nothing to say the value is `none`. Beyond `maxSeries` every label is `other`.\n\n\
-         Those of keys are jwt-auth's own; `issuer` is the name of the entry, with `/tenant` behind it where it has tenants.\n\
-         Those of upstream credentials are auth-header's; `upstream` is the name of the entry. Each worker fetches a token of its own.\n\n\
-         | outcome | of a fetch |\n|---|---|\n",
+        "\nWhere there is nothing to say the value is `none`. Beyond `maxSeries` every label is `other`. `issuer` is the name of an entry of\n\
+         `jwtRules`; of keys and verifications with `/tenant` behind it where the entry has tenants. `upstream` and `sink` are names of\n\
+         entries too. At any time `queued` events are the sum of `sent`, `dropped`, `rejected`, `logged` and the gauge.\n",
     );
-    for (outcome, meaning) in OUTCOMES {
-        let _ = writeln!(text, "| `{outcome}` | {meaning} |");
-    }
-    text.push_str(
-        "\nThose of audit events are audit-log's own, of each sink of `type: http`; `sink` is its name. At any time `queued` is the sum of `sent`,\n\
-         `dropped`, `rejected`, `logged` and the gauge, which is that of all workers.\n\n| outcome | of an event |\n|---|---|\n",
-    );
-    for (outcome, meaning) in AUDITED {
-        let _ = writeln!(text, "| `{outcome}` | {meaning} |");
-    }
-    text.push_str("\n| outcome | of a batch |\n|---|---|\n");
-    for (outcome, meaning) in BATCHES {
-        let _ = writeln!(text, "| `{outcome}` | {meaning} |");
+    for Words { label, families, about, words } in WORDS {
+        let names: Vec<_> = families.iter().map(|family| format!("`{}`", family.name())).collect();
+        let _ = write!(text, "\n{}:\n\n| {label} | {about} |\n|---|---|\n", names.join(", "));
+        for (word, meaning) in *words {
+            let _ = writeln!(text, "| `{word}` | {meaning} |");
+        }
     }
 }
 

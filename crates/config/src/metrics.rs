@@ -59,4 +59,12 @@ impl Label {
 pub enum Histogram {
     /// The time from the request's headers to the end of the exchange, in milliseconds.
     RequestDurationMs,
+    /// The time that it took to verify the signature of a token, in microseconds. Only for the bundle: jwt-auth by itself always
+    /// measures it.
+    VerifyDurationUs,
+}
+
+impl Histogram {
+    /// Every histogram.
+    pub const ALL: [Self; 2] = [Self::RequestDurationMs, Self::VerifyDurationUs];
 }

@@ -48,6 +48,7 @@ use std::time::Duration;
 
 use portcullis_chain::Chain;
 
+use crate::metrics::Callout;
 use crate::rejection::Rejection;
 use crate::stage::{
     Due, Ending, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Surroundings, Verdict,
@@ -161,6 +162,10 @@ impl Stage for AuditLog {
     fn on_fetched(&mut self, id: FetchId, outcome: FetchOutcome, now: UnixTime, _shared: &mut dyn SharedData) -> Option<Message> {
         self.sinks.on_fetched(id, outcome, now);
         None
+    }
+
+    fn callout(&self, _fetch: FetchId) -> Option<Callout> {
+        Some(Callout::Audit)
     }
 
     fn is_pressing(&self, now: UnixTime) -> bool {

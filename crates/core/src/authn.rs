@@ -16,6 +16,7 @@
 //! A credential that is sent where one is optional must be valid all the same.
 
 mod api_keys;
+mod cache_report;
 mod callers;
 mod decryption;
 mod examination;
@@ -29,13 +30,14 @@ mod policy;
 mod possession;
 mod preflight;
 mod tenants;
+mod verification_times;
 
 use std::rc::Rc;
 
 pub use callers::Inject;
 use callers::{Caller, Callers, Obstacle};
 pub use examination::{Decrypted, Doubt, Entry, Examination};
-pub use key_reports::{FAILURES, FETCHES_TOTAL, KEYS, LAST_SUCCESS, OUTCOMES};
+pub use key_reports::OUTCOMES;
 pub use key_source::{Destination, destinations};
 pub use policy::Policy;
 use possession::{Possession, Unproven};
@@ -47,6 +49,7 @@ use crate::edits::{Edit, HeaderEdits};
 use crate::extractor::{self, Found};
 use crate::jose::Signatures;
 use crate::keyring::Keyring;
+use crate::metrics::Callout;
 use crate::rejection::Rejection;
 use crate::rules::{Refused, Rule, Selected, Selection};
 use crate::sender::proof;
@@ -142,6 +145,13 @@ impl Authn {
         self
     }
 
+    /// The same stage, which does not measure how long verifications take.
+    #[must_use]
+    pub fn unmeasured(mut self) -> Self {
+        self.callers.times = None;
+        self
+    }
+
     /// Decide about a request; the number of a fetch when its outcome is needed first.
     fn decide<'a>(
         &mut self,
@@ -188,7 +198,8 @@ impl Authn {
             Ok(None) => return Ok(Outcome::refuse(policy, rule, Rejection::TokenMissing)),
             Err(rejection) => return Ok(Outcome::refuse(policy, rule, rejection)),
         };
-        let mut identify = |found: Found<'a>| self.callers.identify(policy, found, possession.now).map(|caller| (caller, found));
+        let (now, around) = (possession.now, &mut *possession.around);
+        let mut identify = |found: Found<'a>| self.callers.identify(policy, found, now, around).map(|caller| (caller, found));
         let present = identify(credentials.first).and_then(|principal| {
             let others = credentials.others.into_iter().map(identify).collect::<Result<_, _>>()?;
             Ok(Present { principal, others })
@@ -267,8 +278,16 @@ impl Stage for Authn {
         self.callers.on_fetched(&self.policy, id, outcome, now, shared)
     }
 
+    fn callout(&self, _fetch: FetchId) -> Option<Callout> {
+        Some(Callout::Jwks)
+    }
+
     fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
         self.callers.on_tick(&self.policy, observer);
+    }
+
+    fn close(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
+        self.callers.close(&self.policy, observer);
     }
 }
 

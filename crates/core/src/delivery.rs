@@ -38,7 +38,6 @@ pub use policy::{Compressor, Limits, Policy, Target};
 pub(crate) use policy::{Surroundings, TargetConfig};
 pub use record::{GAP_SCHEMA, Gap, GapReason, Record};
 pub use retry_after::retry_after;
-pub use tally::{BATCHES_TOTAL, EVENTS_TOTAL, QUEUE};
 
 use std::rc::Rc;
 use std::time::Duration;

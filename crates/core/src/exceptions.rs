@@ -30,17 +30,11 @@ use crate::config::duration::DurationText;
 use crate::config::exceptions::ExceptionsConfig;
 use crate::config::{ConfigError, Warning};
 use crate::delivery::Numbering;
-use crate::metrics::OwnMetric;
+use crate::metrics::catalogue::{EXCEPTION_REPORTS_TOTAL, EXCEPTIONS_TOTAL};
+use crate::metrics::{Callout, OwnCounter};
 use crate::platform::Platform;
-use crate::stage::{
-    Due, Ending, Exchange, FetchId, FetchOutcome, Message, MetricKind, Needs, Observer, SharedData, Stage, TICK_PERIOD,
-};
+use crate::stage::{Due, Ending, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, TICK_PERIOD};
 use crate::time::UnixTime;
-
-/// The counter of failures, by kind (`reason`).
-pub const EXCEPTIONS_TOTAL: &str = "portcullis_exceptions_total";
-/// The counter of what was told, by state (`outcome`).
-pub const REPORTS_TOTAL: &str = "portcullis_exception_reports_total";
 
 const DEFAULT_WINDOW: Duration = Duration::from_secs(5 * 60);
 const DEFAULT_QUIET: Duration = Duration::from_secs(10 * 60);
@@ -61,8 +55,8 @@ pub struct Exceptions {
     is_urgent: bool,
     webhooks: Vec<Webhook>,
     numbering: Numbering,
-    faults: [(u64, OwnMetric); Kind::ALL.len()],
-    reports: [(u64, OwnMetric); State::ALL.len()],
+    faults: [OwnCounter; Kind::ALL.len()],
+    reports: [OwnCounter; State::ALL.len()],
 }
 
 impl Exceptions {
@@ -100,8 +94,8 @@ impl Exceptions {
     }
 
     fn count(&mut self, fault: Fault, now: UnixTime) {
-        if let Some((count, _)) = self.faults.get_mut(fault.kind.place()) {
-            *count = count.saturating_add(1);
+        if let Some(counter) = self.faults.get_mut(fault.kind.place()) {
+            counter.add(1);
         }
         let is_full = self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&fault);
         let fault = if is_full { Fault::other(fault.kind) } else { fault };
@@ -119,8 +113,8 @@ impl Exceptions {
         }
         self.groups.retain(|_, group| !group.is_over());
         for report in told {
-            if let Some((count, _)) = self.reports.get_mut(report.state.place()) {
-                *count = count.saturating_add(1);
+            if let Some(counter) = self.reports.get_mut(report.state.place()) {
+                counter.add(1);
             }
             self.webhooks.iter_mut().for_each(|webhook| webhook.tell(&report, now));
         }
@@ -161,20 +155,19 @@ impl Stage for Exceptions {
         None
     }
 
+    fn callout(&self, _fetch: FetchId) -> Option<Callout> {
+        Some(Callout::Exceptions)
+    }
+
     fn is_pressing(&self, _now: UnixTime) -> bool {
         self.is_urgent
     }
 
     fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
-        let faults = self.faults.iter_mut().zip(Kind::ALL.map(|kind| (EXCEPTIONS_TOTAL, "reason", kind.as_str())));
-        let reports = self.reports.iter_mut().zip(State::ALL.map(|state| (REPORTS_TOTAL, "outcome", state.as_str())));
-        for ((count, metric), (family, label, value)) in faults.chain(reports) {
-            let count = std::mem::take(count);
-            if count > 0
-                && let Some(id) = metric.id(MetricKind::Counter, family, &[(label, value)], observer)
-            {
-                observer.increment(id, count);
-            }
+        let faults = self.faults.iter_mut().zip(Kind::ALL.map(|kind| (&EXCEPTIONS_TOTAL, kind.as_str())));
+        let reports = self.reports.iter_mut().zip(State::ALL.map(|state| (&EXCEPTION_REPORTS_TOTAL, state.as_str())));
+        for (counter, (family, value)) in faults.chain(reports) {
+            counter.show(family, &[value], observer);
         }
         self.webhooks.iter_mut().for_each(|webhook| webhook.delivery.show(observer));
     }

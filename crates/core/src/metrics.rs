@@ -18,33 +18,35 @@
 //! So no value is a client's own text. The proxy never forgets a metric; therefore each family also has at most `maxSeries`
 //! names, and one more whose every label is `other`.
 
+#[cfg(test)]
+mod board;
+mod callouts;
+pub mod catalogue;
+mod config_gauges;
 mod labels;
 mod own_metric;
 mod policy;
 mod series;
 mod stats_tags;
 
+#[cfg(test)]
+pub(crate) use board::Board;
+pub use callouts::{Callout, Callouts};
+pub use config_gauges::applied;
 pub use labels::{LabelValues, OTHER, SeriesName};
-pub use own_metric::OwnMetric;
+pub use own_metric::{OwnCounter, OwnMetric, SharedGauge};
 pub use policy::Policy;
 pub use series::Series;
-pub use stats_tags::STATS_TAGS;
+pub use stats_tags::{stats_tag, stats_tags};
 
 use std::rc::Rc;
 use std::time::Duration;
 
+use self::catalogue::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
 use crate::decision::Decision;
 use crate::recent::Recent;
 use crate::stage::{Ending, Exchange, MetricId, MetricKind, Needs, Observer, Stage};
 use crate::time::UnixTime;
-
-/// The name of the counter.
-pub const REQUESTS_TOTAL: &str = "portcullis_requests_total";
-/// The name of the histogram.
-pub const REQUEST_DURATION_MS: &str = "portcullis_request_duration_ms";
-
-/// The name of the counter of forged headers.
-pub const STRIPPED_HEADERS_TOTAL: &str = "portcullis_stripped_headers_total";
 
 /// For how many kinds of requests the series are at hand without writing their names (0.4 µs).
 const MAX_RECENT: usize = 64;
@@ -135,7 +137,7 @@ impl Stage for Metrics {
         let is_new = known.is_none();
         let handles = known.unwrap_or(&mut new);
         if is_new {
-            handles.requests = series(requests, REQUESTS_TOTAL, policy.labels(), observer);
+            handles.requests = series(requests, REQUESTS_TOTAL.name(), policy.labels(), observer);
         }
         if let Some(metric) = handles.requests {
             observer.increment(metric, 1);
@@ -143,14 +145,14 @@ impl Stage for Metrics {
         if let Some(labels) = policy.duration_labels()
             && let Some(duration) = ending.duration()
         {
-            let handle = handles.duration.get_or_insert_with(|| series(durations, REQUEST_DURATION_MS, labels, observer));
+            let handle = handles.duration.get_or_insert_with(|| series(durations, REQUEST_DURATION_MS.name(), labels, observer));
             if let Some(metric) = *handle {
                 observer.record(metric, u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
             }
         }
         let forged = exchange.stripped.names().len();
         if forged > 0
-            && let Some(metric) = series(stripped, STRIPPED_HEADERS_TOTAL, policy.rule_label(), observer)
+            && let Some(metric) = series(stripped, STRIPPED_HEADERS_TOTAL.name(), policy.rule_label(), observer)
         {
             observer.increment(metric, u64::try_from(forged).unwrap_or(u64::MAX));
         }

@@ -76,7 +76,7 @@ impl Module {
             Self::JwtAuth => loaded.authn(&JwtAuthConfig::parse(document)?, platform)?,
             Self::AuthHeader => loaded.auth_header(&AuthHeaderConfig::parse(document)?, platform)?,
             Self::AuditLog => loaded.audit(&AuditLogConfig::parse(document)?, None, platform)?,
-            Self::Metrics => loaded.metrics(&MetricsConfig::parse(document)?, true)?,
+            Self::Metrics => drop(loaded.metrics(&MetricsConfig::parse(document)?, true)?),
             Self::Bundle => loaded.bundle(&BundleConfig::parse(document)?, platform)?,
         }
         Ok(loaded)
@@ -100,6 +100,18 @@ impl Module {
         Ok(Some(Authn::new(policy, keyrings)))
     }
 
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::JwtAuth => "jwt-auth",
+            Self::AuthHeader => "auth-header",
+            Self::AuditLog => "audit-log",
+            Self::Metrics => "metrics",
+            Self::Bundle => "portcullis",
+        }
+    }
+
     /// Whether the module decides who is calling, and so writes principal and decision, as far as they are wanted, for the modules
     /// after it.
     #[must_use]
@@ -116,9 +128,8 @@ impl Loaded {
             part.destinations.extend(authn::destinations(&config.jwt_auth));
             Ok(compiled)
         })?;
-        if let Some(metrics) = &config.metrics {
-            self.within("metrics", |part| part.metrics(metrics, false))?;
-        }
+        let metrics =
+            config.metrics.as_ref().map(|config| self.within("metrics", |part| part.metrics(config, false))).transpose()?;
         if let Some(audit_log) = &config.audit_log {
             self.within("auditLog", |part| part.audit(audit_log, Some(&authn), platform))?;
         }
@@ -137,7 +148,8 @@ impl Loaded {
         let inject = auth_header.clone().map(|policy| -> Rc<dyn Inject> { policy });
         let signatures = self.signatures(platform);
         let authn = Authn::new(authn, keyrings).with_signatures(signatures).before(inject);
-        self.stages.push(Box::new(authn));
+        let is_measured = metrics.is_none_or(|policy| policy.measures_verifications());
+        self.stages.push(Box::new(if is_measured { authn } else { authn.unmeasured() }));
         if let Some(policy) = auth_header {
             self.stages.push(Box::new(AuthHeader::new(policy, false).with_token(token.flatten())));
         }
@@ -259,11 +271,12 @@ impl Loaded {
         Ok(())
     }
 
-    fn metrics(&mut self, config: &MetricsConfig, standalone: bool) -> Result<(), ConfigError> {
+    fn metrics(&mut self, config: &MetricsConfig, standalone: bool) -> Result<Rc<metrics::Policy>, ConfigError> {
         let (policy, warnings) = metrics::Policy::compile(config)?;
         self.warnings.extend(warnings);
-        self.stages.push(Box::new(Metrics::new(Rc::new(policy), standalone)));
-        Ok(())
+        let policy = Rc::new(policy);
+        self.stages.push(Box::new(Metrics::new(Rc::clone(&policy), standalone)));
+        Ok(policy)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::edits::HeaderEdits;
 pub use crate::ending::{Completion, Ending, Facts};
 pub use crate::fetch::{Due, Fetch, FetchId, FetchOutcome, Header, MAX_FETCHED_BYTES, Post};
 use crate::headers::Headers;
+use crate::metrics::Callout;
 use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::request::Request;
@@ -211,6 +212,10 @@ pub trait Surroundings: SharedData {
     /// # Errors
     /// [`NotTold`].
     fn client_certificate(&mut self) -> Result<Option<Vec<u8>>, NotTold>;
+    /// The time at this moment, to measure what takes long; `None` where there is no clock.
+    fn clock(&mut self) -> Option<UnixTime> {
+        None
+    }
 }
 
 /// Shared data where there is none, and surroundings without a proxy.
@@ -330,6 +335,11 @@ pub trait Stage {
         _now: UnixTime,
         _shared: &mut dyn SharedData,
     ) -> Option<Message> {
+        None
+    }
+
+    /// What a fetch is for; nothing where it is not to be counted.
+    fn callout(&self, _fetch: FetchId) -> Option<Callout> {
         None
     }
 

@@ -22,7 +22,6 @@ mod token_response;
 use std::rc::Rc;
 
 pub use policy::{Policy, destinations};
-pub use reports::{EXPIRATION, FAILURES, FETCHES_TOTAL};
 
 use client::{Client, Credential};
 use policy::{Concern, Source};
@@ -30,6 +29,7 @@ use reports::Reports;
 use token_response::TokenError;
 
 use crate::edits::Edit;
+use crate::metrics::Callout;
 use crate::rejection::Rejection;
 use crate::stage::{Due, Exchange, FetchId, FetchOutcome, Message, Needs, Observer, SharedData, Stage, Surroundings, Verdict};
 use crate::time::UnixTime;
@@ -109,6 +109,10 @@ impl Stage for UpstreamCredentials {
         let client = self.clients.get_mut(id.0)?;
         let result = client.on_fetched(outcome, now);
         self.reports.fetched(id.0, client.label(), result)
+    }
+
+    fn callout(&self, _fetch: FetchId) -> Option<Callout> {
+        Some(Callout::Credential)
     }
 
     fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {

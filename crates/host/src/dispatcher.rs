@@ -10,11 +10,14 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use portcullis_core::config::Variable;
+use portcullis_core::config_version::ConfigVersion;
 use portcullis_core::delivery::Compressor;
+use portcullis_core::metrics::applied;
 use portcullis_core::platform::Platform;
 
 use crate::gzip::ProxyCompressor;
 use crate::identity::IdentitySource;
+use crate::observer::ProxyObserver;
 use crate::plugin::Plugin;
 use crate::proxy::Proxy;
 use crate::root::Root;
@@ -118,6 +121,8 @@ impl<P: Proxy> Dispatcher<P> {
         if let Some(period) = root.usual_tick_period.filter(|_| plugin.callbacks.tick) {
             self.proxy.set_tick_period(period)?;
         }
+        let version = ConfigVersion::of(&document);
+        applied(plugin.module, version, self.proxy.now().ok(), &mut ProxyObserver(&self.proxy));
         Ok(root)
     }
 
@@ -273,14 +278,18 @@ impl<P: Proxy> Dispatcher<P> {
 
     /// A context is no more.
     pub fn delete(&self, id: u32) {
-        let removed = self.contexts.try_borrow_mut().ok().and_then(|mut contexts| contexts.remove(&id));
-        if let Some(Context::Stream(stream)) = removed {
-            let has_waited = stream.wait().is_some();
-            stream.set_phase(Phase::Gone);
-            if let Some(root) = stream.root.as_ref().filter(|_| has_waited) {
-                root.remove_waiting(id);
+        match self.contexts.try_borrow_mut().ok().and_then(|mut contexts| contexts.remove(&id)) {
+            Some(Context::Stream(stream)) => {
+                let has_waited = stream.wait().is_some();
+                stream.set_phase(Phase::Gone);
+                if let Some(root) = stream.root.as_ref().filter(|_| has_waited) {
+                    root.remove_waiting(id);
+                }
+                stream.forget();
             }
-            stream.forget();
+            // A module that is not asked whether it is done learns of the end here.
+            Some(Context::Plugin(roots)) => roots.all.iter().for_each(|root| self.runner(root).close()),
+            None => {}
         }
     }
 

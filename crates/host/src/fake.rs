@@ -52,6 +52,9 @@ pub struct FakeProxy {
     pub done: RefCell<Vec<u32>>,
     pub shown: Cell<Severity>,
     pub shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    /// The metrics that were defined, and what was counted and recorded in each.
+    pub metrics: RefCell<Vec<String>>,
+    pub recorded: RefCell<BTreeMap<String, Vec<u64>>>,
 }
 
 impl Default for FakeProxy {
@@ -72,6 +75,8 @@ impl Default for FakeProxy {
             done: RefCell::default(),
             shown: Cell::new(Severity::Warn),
             shared: RefCell::default(),
+            metrics: RefCell::default(),
+            recorded: RefCell::default(),
         }
     }
 }
@@ -79,6 +84,12 @@ impl Default for FakeProxy {
 impl FakeProxy {
     fn call(&self, name: &'static str) -> Result<()> {
         check(name, if self.failing.borrow().contains(name) { 10 } else { 0 })
+    }
+
+    fn keep(&self, metric: MetricId, value: u64) {
+        if let Some(name) = self.metrics.borrow().get(metric.0 as usize - 1) {
+            self.recorded.borrow_mut().entry(name.clone()).or_default().push(value);
+        }
     }
 
     fn with_stream<T>(&self, name: &'static str, act: impl FnOnce(&mut FakeStream) -> T) -> Result<T> {
@@ -232,11 +243,14 @@ impl Proxy for &FakeProxy {
 
     fn define_metric(&self, _kind: MetricKind, name: &str) -> Result<MetricId> {
         self.call("define_metric")?;
-        Ok(MetricId(u32::try_from(name.len()).unwrap()))
+        let mut metrics = self.metrics.borrow_mut();
+        metrics.push(name.to_owned());
+        Ok(MetricId(u32::try_from(metrics.len()).unwrap()))
     }
 
-    fn increment_metric(&self, _metric: MetricId, amount: u64) -> Result<()> {
+    fn increment_metric(&self, metric: MetricId, amount: u64) -> Result<()> {
         self.call("increment_metric")?;
+        self.keep(metric, amount);
         self.log(Severity::Trace, &format!("increment {amount}"));
         Ok(())
     }
@@ -247,7 +261,9 @@ impl Proxy for &FakeProxy {
         Ok(())
     }
 
-    fn record_metric(&self, _metric: MetricId, _value: u64) -> Result<()> {
-        self.call("record_metric")
+    fn record_metric(&self, metric: MetricId, value: u64) -> Result<()> {
+        self.call("record_metric")?;
+        self.keep(metric, value);
+        Ok(())
     }
 }

@@ -19,6 +19,8 @@ thread_local! {
 /// A module, as the proxy runs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Plugin {
+    /// Which one it is.
+    pub module: Module,
     /// Turns its document into stages.
     pub load: fn(&[u8], Platform<'_>) -> Result<Loaded, ConfigError>,
     /// Where it has it from who is calling.
@@ -103,6 +105,7 @@ impl Callbacks {
 macro_rules! plugin {
     ($module:ident: $($callback:ident),+ $(,)?) => {
         const PLUGIN: $crate::plugin::Plugin = $crate::plugin::Plugin {
+            module: $crate::plugin::Module::$module,
             load: |document, platform| $crate::plugin::Module::$module.load(document, platform),
             identity: $crate::identity::IdentitySource::of($crate::plugin::Module::$module),
             callbacks: {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis_core::decision::Decision;
+use portcullis_core::metrics::Callouts;
 use portcullis_core::module::Loaded;
 use portcullis_core::publication::Publication;
 use portcullis_core::recent::Recent;
@@ -29,6 +30,8 @@ pub struct Call {
     pub stage: usize,
     /// What the stage calls it.
     pub fetch: FetchId,
+    /// When it was sent.
+    pub sent: UnixTime,
 }
 
 /// One configuration of a plugin. Streams that began with it hold on to it after an update.
@@ -54,6 +57,8 @@ pub struct Root {
     pub draining: Cell<Option<UnixTime>>,
     /// Whether its stages were told that it is out of force.
     pub is_closed: Cell<bool>,
+    /// How the fetches go.
+    pub callouts: RefCell<Callouts>,
     calls: RefCell<Vec<Call>>,
     waiting: RefCell<Vec<Rc<Stream>>>,
     decisions: RefCell<Recent<Decision, Rc<[u8]>>>,
@@ -81,6 +86,7 @@ impl Root {
             tick_period: Cell::new(usual_tick_period.unwrap_or(TICK_PERIOD)),
             draining: Cell::new(None),
             is_closed: Cell::new(false),
+            callouts: RefCell::default(),
             calls: RefCell::new(Vec::new()),
             waiting: RefCell::new(Vec::new()),
             decisions: RefCell::new(Recent::new(MAX_RECENT)),

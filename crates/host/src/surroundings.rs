@@ -1,6 +1,7 @@
 //! What stages may ask of the proxy while they decide: the data that its workers share, and facts of the client's connection.
 
 use portcullis_core::stage::{NotShared, NotTold, Over, SharedData, Surroundings, Written};
+use portcullis_core::time::UnixTime;
 
 use crate::proxy::Proxy;
 
@@ -38,6 +39,10 @@ impl<P: Proxy> Surroundings for ProxySurroundings<'_, P> {
     fn client_certificate(&mut self) -> Result<Option<Vec<u8>>, NotTold> {
         self.fact(CLIENT_CERTIFICATE)
     }
+
+    fn clock(&mut self) -> Option<UnixTime> {
+        self.0.now().ok()
+    }
 }
 
 #[cfg(test)]
@@ -59,5 +64,9 @@ mod tests {
         assert_eq!((around.is_tls(), around.client_certificate()), (Ok(true), Ok(Some(b"00ff".to_vec()))));
         proxy.failing.borrow_mut().insert("property");
         assert_eq!((around.is_tls(), around.client_certificate()), (Err(NotTold), Err(NotTold)));
+        proxy.seconds.set(7);
+        assert_eq!(around.clock(), Some(UnixTime::from_secs(7)));
+        proxy.failing.borrow_mut().insert("now");
+        assert_eq!(around.clock(), None);
     }
 }

@@ -119,6 +119,12 @@ impl<T> VerifiedTokens<T> {
         self.table.len()
     }
 
+    /// The memory that they and what is known of them take.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether no token is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {

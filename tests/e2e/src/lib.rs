@@ -11,7 +11,7 @@ pub use discovered::Discovered;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
-use portcullis_core::metrics::STATS_TAGS;
+use portcullis_core::metrics::stats_tags;
 use portcullis_testbed::{Bootstrap, Envoy, Listener, Module, Plugin, Request, Response, Seen, Upstream};
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ pub struct Stack {
 /// A bootstrap with the shipped tags.
 #[must_use]
 pub fn bootstrap() -> Bootstrap {
-    STATS_TAGS.iter().fold(Bootstrap::new(), |bootstrap, (name, regex)| bootstrap.stats_tag(name, regex))
+    stats_tags().fold(Bootstrap::new(), |bootstrap, (name, regex)| bootstrap.stats_tag(name, &regex))
 }
 
 /// A listener with the bundle; the configuration is the bundle's.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use portcullis_core::config::Variable;
-use portcullis_core::metrics::STATS_TAGS;
+use portcullis_core::metrics::stats_tags;
 use portcullis_core::module::Module;
 use portcullis_manifests::{documents, objects, root, yaml_files};
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ fn authentication_shares_its_vm_with_no_other_module() {
 
 #[test]
 fn labels_are_found_as_the_module_writes_them() {
-    let expected: Vec<Value> = STATS_TAGS.iter().map(|(name, regex)| json!({"tag_name": name, "regex": regex})).collect();
+    let expected: Vec<Value> = stats_tags().map(|(name, regex)| json!({"tag_name": name, "regex": regex})).collect();
     for (file, bootstrap) in configurations() {
         let counts = ["metrics", "portcullis", "jwt_auth"];
         let has_metrics = plugins(&bootstrap).iter().any(|(module, _)| counts.iter().any(|name| module.contains(name)));

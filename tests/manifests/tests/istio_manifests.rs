@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use portcullis_core::config::Variable;
-use portcullis_core::metrics::STATS_TAGS;
+use portcullis_core::metrics::catalogue::label_names;
 use portcullis_core::module::Module;
 use portcullis_manifests::definition::Definition;
 use portcullis_manifests::{documents, merged, root, yaml_files};
@@ -151,7 +151,7 @@ fn secrets_come_from_the_proxys_environment() {
 
 #[test]
 fn labels_are_found_as_the_module_writes_them() {
-    let expected: Vec<&str> = STATS_TAGS.iter().map(|(name, _)| *name).collect();
+    let expected: Vec<&str> = label_names().collect();
     let values = documents(&root().join("istio/istiod-values.yaml")).unwrap().remove(0);
     assert_eq!(values["meshConfig"]["defaultConfig"]["extraStatTags"], json!(expected));
 }

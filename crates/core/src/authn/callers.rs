@@ -5,9 +5,11 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::api_keys::ApiKeys;
+use super::cache_report::CacheReport;
 use super::key_reports::KeyReports;
 use super::patience::Patience;
 use super::policy::Policy;
+use super::verification_times::VerificationTimes;
 use crate::claim_set::ClaimSet;
 use crate::edits::Edit;
 use crate::extractor::Found;
@@ -17,7 +19,7 @@ use crate::keyring::{FetchError, Keyring, Keys};
 use crate::principal::{Identity, Principal};
 use crate::rejection::Rejection;
 use crate::sender::Confirmation;
-use crate::stage::{Due, FetchId, FetchOutcome, LogLevel, Message, Observer, SharedData};
+use crate::stage::{Due, FetchId, FetchOutcome, LogLevel, Message, Observer, SharedData, Surroundings};
 use crate::time::UnixTime;
 use crate::token_cache::{Limits, VerifiedTokens};
 
@@ -35,6 +37,9 @@ pub(super) struct Callers {
     /// Who tells the upstream of a caller, in the same module.
     pub inject: Option<Rc<dyn Inject>>,
     pub verified: VerifiedTokens<Rc<Caller>>,
+    cache: CacheReport,
+    /// How long verifications take, where that is to be known.
+    pub times: Option<VerificationTimes>,
     /// The owners of API keys that have come, by their entry and their key's place in it.
     by_key: BTreeMap<(usize, usize), Rc<Caller>>,
     known_header: KnownHeader,
@@ -103,6 +108,8 @@ impl Callers {
             signatures: Signatures::in_module(),
             inject: None,
             verified: VerifiedTokens::new(CACHE_LIMITS),
+            cache: CacheReport::default(),
+            times: Some(VerificationTimes::default()),
             by_key: BTreeMap::new(),
             known_header: KnownHeader::default(),
             patience: Patience::default(),
@@ -115,7 +122,13 @@ impl Callers {
     }
 
     /// The caller that a credential names, from memory or by verification.
-    pub fn identify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<Rc<Caller>, Obstacle> {
+    pub fn identify(
+        &mut self,
+        policy: &Policy,
+        found: Found<'_>,
+        now: UnixTime,
+        around: &mut dyn Surroundings,
+    ) -> Result<Rc<Caller>, Obstacle> {
         if let Some((entry, set)) = policy.api_keys_of(found.source) {
             return Ok(self.by_key(entry, set, found.token)?);
         }
@@ -125,9 +138,11 @@ impl Callers {
         if let Some(caller) = self.verified.get(found.token, now, same_keys)
             && policy.issuers.get(caller.issuer).is_some_and(|issuer| issuer.sources.contains(found.source))
         {
+            self.cache.count(true);
             return Ok(Rc::clone(caller));
         }
-        let (token, caller, validity) = self.verify(policy, found, now)?;
+        self.cache.count(false);
+        let (token, caller, validity) = self.verify(policy, found, now, around)?;
         let caller = Rc::new(caller);
         let later = self.inject.as_ref().map_or(0, |inject| inject.later_bytes());
         self.verified.insert(token, Rc::clone(&caller), caller.bytes().saturating_add(later), validity);
@@ -155,7 +170,13 @@ impl Callers {
         Ok(caller)
     }
 
-    fn verify(&mut self, policy: &Policy, found: Found<'_>, now: UnixTime) -> Result<(Rc<[u8]>, Caller, Validity), Obstacle> {
+    fn verify(
+        &mut self,
+        policy: &Policy,
+        found: Found<'_>,
+        now: UnixTime,
+        around: &mut dyn Surroundings,
+    ) -> Result<(Rc<[u8]>, Caller, Validity), Obstacle> {
         let inner;
         let (mut signed, mut inner_bytes) = (found.token, 0);
         let mut read = Token::read_knowing(signed, &mut self.known_header);
@@ -175,7 +196,18 @@ impl Callers {
         let (fetch, generation) = (keyring.fetch_id(), keyring.generation());
         let key_id = fetch.and_then(|_| token.key_id().map(str::to_owned));
         let verdict = match keyring.keys(now) {
-            Keys::Ready(keys) => keys.verify_with(&self.signatures, token, issuer.algorithms),
+            Keys::Ready(keys) => {
+                let begun = self.times.as_ref().and_then(|_| around.clock());
+                let verdict = keys.verify_with(&self.signatures, token, issuer.algorithms);
+                // Whatever else refuses does so without a look at the signature.
+                if matches!(verdict, Ok(_) | Err(Rejection::SignatureInvalid))
+                    && let (Some(times), Some(begun)) = (&mut self.times, begun)
+                    && let Some(ended) = around.clock()
+                {
+                    times.add(index, ended.since(begun));
+                }
+                verdict
+            }
             Keys::Pending => return Err(fetch.map_or(Rejection::KeysUnavailable.into(), Obstacle::KeysPending)),
             Keys::Unavailable => return Err(Rejection::KeysUnavailable.into()),
         };
@@ -250,9 +282,23 @@ impl Callers {
         self.reports.fetched(id.0, &issuer.label, result)
     }
 
-    /// Shows how the keys are doing.
+    /// Shows how the keys, the cache and verifications are doing.
     pub fn on_tick(&mut self, policy: &Policy, observer: &mut dyn Observer) {
         let labels = policy.issuers.iter().map(|issuer| &*issuer.label);
         self.reports.show(labels.zip(&self.keyrings), observer);
+        self.cache.show(&self.verified, observer);
+        self.show_times(policy, observer);
+    }
+
+    /// The same for the last time.
+    pub fn close(&mut self, policy: &Policy, observer: &mut dyn Observer) {
+        self.cache.close(observer);
+        self.show_times(policy, observer);
+    }
+
+    fn show_times(&mut self, policy: &Policy, observer: &mut dyn Observer) {
+        if let Some(times) = &mut self.times {
+            times.show(policy.issuers.iter().map(|issuer| &*issuer.label), observer);
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::principal::Identity;
 use crate::rejection::Rejection;
 use crate::rules::RuleSet;
 use crate::sender::Confirmation;
-use crate::stage::FetchId;
+use crate::stage::{Alone, FetchId};
 use crate::time::UnixTime;
 
 /// A `jwtRules` entry as the stage uses it.
@@ -115,7 +115,7 @@ impl Authn {
     pub fn examine(&mut self, credential: &[u8], source: Option<&Source>, now: UnixTime) -> Examination {
         let policy = Rc::clone(&self.policy);
         if let Some((source, set)) = source.and_then(|source| Some((source, policy.api_keys_of(source)?.1))) {
-            let caller = self.callers.identify(&policy, Found { token: credential, source }, now);
+            let caller = self.callers.identify(&policy, Found { token: credential, source }, now, &mut Alone);
             return Examination {
                 api_keys: Some(Rc::clone(&set.name)),
                 decrypted: None,
@@ -176,7 +176,9 @@ impl Authn {
             _ => (None, Vec::new()),
         };
         let caller = match source {
-            Some(source) => self.callers.identify(&policy, Found { token: credential, source }, now).map_err(Doubt::from),
+            Some(source) => {
+                self.callers.identify(&policy, Found { token: credential, source }, now, &mut Alone).map_err(Doubt::from)
+            }
             None => Err(Doubt::Refused(Rejection::IssuerUnknown)),
         };
         let confirmation = caller.as_ref().ok().and_then(|caller: &Rc<Caller>| caller.confirmation.as_deref().copied());

@@ -4,17 +4,9 @@
 //! same keys writes the same value; a worker that has nothing yet writes nothing. A fetch is counted by the worker that made it.
 
 use crate::keyring::{FetchError, Keyring, Refreshed, State};
-use crate::metrics::OwnMetric;
-use crate::stage::{LogLevel, Message, MetricKind, Observer};
-
-/// The counter of fetches, by issuer and outcome.
-pub const FETCHES_TOTAL: &str = "portcullis_jwks_fetches_total";
-/// The gauge of the time of the last success, in seconds since the epoch.
-pub const LAST_SUCCESS: &str = "portcullis_jwks_last_success_timestamp_seconds";
-/// The gauge of the fetches that have failed since.
-pub const FAILURES: &str = "portcullis_jwks_consecutive_failures";
-/// The gauge of the keys that there are.
-pub const KEYS: &str = "portcullis_jwks_keys";
+use crate::metrics::catalogue::{JWKS_FAILURES, JWKS_FETCHES_TOTAL, JWKS_KEYS, JWKS_LAST_SUCCESS};
+use crate::metrics::{OwnCounter, OwnMetric};
+use crate::stage::{LogLevel, Message, Observer};
 
 /// The values of the label `outcome`, with what they say.
 pub const OUTCOMES: [(&str, &str); 5] = [
@@ -34,8 +26,8 @@ struct Report {
     /// Why the last fetch failed.
     error: Option<FetchError>,
     failures: u32,
-    /// The fetches that are not counted yet and their counter, by the place of their outcome.
-    outcomes: [(u64, OwnMetric); OUTCOMES.len()],
+    /// The fetches, by the place of their outcome.
+    outcomes: [OwnCounter; OUTCOMES.len()],
     /// What the gauges show.
     shown: State,
     gauges: [OwnMetric; 3],
@@ -57,8 +49,8 @@ impl KeyReports {
             Err(FetchError::Status(_)) => 3,
             Err(_) => 4,
         };
-        if let Some((count, _)) = report.outcomes.get_mut(outcome) {
-            *count = count.saturating_add(1);
+        if let Some(counter) = report.outcomes.get_mut(outcome) {
+            counter.add(1);
         }
         match result {
             // The keys themselves are still to come.
@@ -87,27 +79,25 @@ impl KeyReports {
         for (report, (label, keyring)) in self.0.iter_mut().zip(keyrings) {
             let Some(state) = keyring.state() else { continue };
             let shown = std::mem::replace(&mut report.shown, state);
-            for ((count, counter), (outcome, _)) in report.outcomes.iter_mut().zip(OUTCOMES) {
-                let count = std::mem::take(count);
-                if count > 0
-                    && let Some(id) =
-                        counter.id(MetricKind::Counter, FETCHES_TOTAL, &[("issuer", label), ("outcome", outcome)], observer)
-                {
-                    observer.increment(id, count);
-                }
+            for (counter, (outcome, _)) in report.outcomes.iter_mut().zip(OUTCOMES) {
+                counter.show(&JWKS_FETCHES_TOTAL, &[label, outcome], observer);
             }
             let succeeded = state.succeeded.map_or(0, crate::time::UnixTime::as_secs);
             let values = [
-                (LAST_SUCCESS, state.succeeded != shown.succeeded, succeeded),
-                (FAILURES, state.failures != shown.failures || state.succeeded != shown.succeeded, u64::from(state.failures)),
+                (&JWKS_LAST_SUCCESS, state.succeeded != shown.succeeded, succeeded),
                 (
-                    KEYS,
+                    &JWKS_FAILURES,
+                    state.failures != shown.failures || state.succeeded != shown.succeeded,
+                    u64::from(state.failures),
+                ),
+                (
+                    &JWKS_KEYS,
                     state.keys != shown.keys || state.succeeded != shown.succeeded,
                     u64::try_from(state.keys).unwrap_or(u64::MAX),
                 ),
             ];
             for (gauge, (family, is_new, value)) in report.gauges.iter_mut().zip(values) {
-                if is_new && let Some(id) = gauge.id(MetricKind::Gauge, family, &[("issuer", label)], observer) {
+                if is_new && let Some(id) = gauge.id(family, &[label], observer) {
                     observer.record(id, value);
                 }
             }

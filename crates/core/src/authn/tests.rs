@@ -3,6 +3,7 @@ mod encrypted_tokens;
 mod entries;
 mod fetched_keys;
 mod known_tokens;
+mod measuring;
 mod possession;
 mod rules;
 mod tenants;

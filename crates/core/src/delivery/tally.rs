@@ -2,15 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::metrics::OwnMetric;
-use crate::stage::{MetricKind, Observer};
-
-/// The counter of events, by sink and outcome.
-pub const EVENTS_TOTAL: &str = "portcullis_audit_events_total";
-/// The counter of answers to batches, by sink and outcome.
-pub const BATCHES_TOTAL: &str = "portcullis_audit_batches_total";
-/// The gauge of events that wait or are under way, by sink: in all workers.
-pub const QUEUE: &str = "portcullis_audit_queue_events";
+use crate::metrics::catalogue::{AUDIT_BATCHES_TOTAL, AUDIT_EVENTS_TOTAL, AUDIT_QUEUE, Family};
+use crate::metrics::{OwnCounter, SharedGauge};
+use crate::stage::Observer;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,40 +34,33 @@ pub(super) struct Tally {
     sink: Rc<str>,
     events: [Count; OUTCOMES.len()],
     batches: Vec<(&'static str, Count)>,
-    shown: u64,
-    queue: OwnMetric,
+    queue: SharedGauge,
 }
 
 #[derive(Debug, Default)]
 struct Count {
-    pending: u64,
+    counter: OwnCounter,
     #[cfg(test)]
     total: u64,
-    metric: OwnMetric,
 }
 
 impl Count {
     const fn add(&mut self, amount: u64) {
-        self.pending = self.pending.saturating_add(amount);
+        self.counter.add(amount);
         #[cfg(test)]
         {
             self.total = self.total.saturating_add(amount);
         }
     }
 
-    fn show(&mut self, family: &str, labels: &[(&str, &str)], observer: &mut dyn Observer) {
-        let amount = std::mem::take(&mut self.pending);
-        if amount > 0
-            && let Some(id) = self.metric.id(MetricKind::Counter, family, labels, observer)
-        {
-            observer.increment(id, amount);
-        }
+    fn show(&mut self, family: &Family, values: &[&str], observer: &mut dyn Observer) {
+        self.counter.show(family, values, observer);
     }
 }
 
 impl Tally {
     pub fn new(sink: &Rc<str>) -> Self {
-        Self { sink: Rc::clone(sink), events: Default::default(), batches: Vec::new(), shown: 0, queue: OwnMetric::default() }
+        Self { sink: Rc::clone(sink), events: Default::default(), batches: Vec::new(), queue: SharedGauge::default() }
     }
 
     pub fn count(&mut self, outcome: Outcome, events: usize) {
@@ -96,22 +83,17 @@ impl Tally {
 
     /// Writes what changed.
     pub fn show(&mut self, held: usize, observer: &mut dyn Observer) {
-        let sink = ("sink", &*self.sink);
+        let sink = &*self.sink;
         for (count, (_, outcome, reason)) in self.events.iter_mut().zip(OUTCOMES) {
-            let labels = [sink, ("outcome", outcome), ("reason", reason.unwrap_or_default())];
-            count.show(EVENTS_TOTAL, labels.get(..if reason.is_some() { 3 } else { 2 }).unwrap_or_default(), observer);
+            match reason {
+                Some(reason) => count.show(&AUDIT_EVENTS_TOTAL, &[sink, outcome, reason], observer),
+                None => count.show(&AUDIT_EVENTS_TOTAL, &[sink, outcome], observer),
+            }
         }
         for (outcome, count) in &mut self.batches {
-            count.show(BATCHES_TOTAL, &[sink, ("outcome", outcome)], observer);
+            count.show(&AUDIT_BATCHES_TOTAL, &[sink, outcome], observer);
         }
-        // All workers share the gauge: each adds what it has more, and takes away what it has less.
-        let held = u64::try_from(held).unwrap_or(u64::MAX);
-        if held != self.shown
-            && let Some(id) = self.queue.id(MetricKind::Gauge, QUEUE, &[sink], observer)
-        {
-            observer.adjust(id, held.cast_signed().wrapping_sub(self.shown.cast_signed()));
-            self.shown = held;
-        }
+        self.queue.show(u64::try_from(held).unwrap_or(u64::MAX), &AUDIT_QUEUE, &[sink], observer);
     }
 
     #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::headers::Headers;
 use crate::rejection::Rejection;
 use crate::request::Request;
 use crate::response_flags::ResponseFlags;
-use crate::stage::{Alone, Completion, Facts, Fetch, MetricId, NotShared, Over, Written};
+use crate::stage::{Alone, Completion, Facts, Fetch, MetricId, MetricKind, NotShared, Over, Written};
 
 const START: u64 = 1_709_210_100;
 const UC: u64 = 1 << 6;

@@ -2,7 +2,7 @@
 //!
 //! The proxy's metrics have names only, so labels are written into them:
 //! `rule=.=orders;.;decision=.=allow;.;portcullis_requests_total`. The proxy's tag extraction turns them into labels again:
-//! Istio's own, told the names of the labels (`extraStatTags`), or that of [`STATS_TAGS`](super::STATS_TAGS).
+//! Istio's own, told the names of the labels (`extraStatTags`), or that of [`stats_tags`](super::stats_tags).
 
 use crate::config::metrics::Label;
 use crate::decision::Effect;

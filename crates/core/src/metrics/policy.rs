@@ -15,6 +15,7 @@ pub struct Policy {
     /// The label `rule`, when it is among them.
     rule_label: Vec<Label>,
     has_durations: bool,
+    measures_verifications: bool,
     max_series: usize,
 }
 
@@ -25,7 +26,7 @@ impl Policy {
     /// When a label or a histogram is named twice, or `maxSeries` is out of bounds.
     pub fn compile(config: &MetricsConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
         let labels = config.labels.as_deref().unwrap_or(&Label::ALL);
-        let histograms = config.histograms.as_deref().unwrap_or(&[Histogram::RequestDurationMs]);
+        let histograms = config.histograms.as_deref().unwrap_or(&Histogram::ALL);
         refuse_repeats(labels, "labels")?;
         refuse_repeats(histograms, "histograms")?;
         let max_series = config.max_series.unwrap_or(DEFAULT_MAX_SERIES);
@@ -35,7 +36,8 @@ impl Policy {
             .ok_or_else(|| ConfigError::new("maxSeries", format!("must be between 1 and {HIGHEST_MAX_SERIES}")))?;
         let rule_label = labels.iter().copied().filter(|label| *label == Label::Rule).collect();
         let has_durations = histograms.contains(&Histogram::RequestDurationMs);
-        Ok((Self { labels: labels.to_vec(), rule_label, has_durations, max_series }, Vec::new()))
+        let measures_verifications = histograms.contains(&Histogram::VerifyDurationUs);
+        Ok((Self { labels: labels.to_vec(), rule_label, has_durations, measures_verifications, max_series }, Vec::new()))
     }
 
     /// The labels of the request counter.
@@ -48,6 +50,12 @@ impl Policy {
     #[must_use]
     pub fn duration_labels(&self) -> Option<&[Label]> {
         self.has_durations.then_some(self.rule_label())
+    }
+
+    /// Whether it is to be known how long verifications take.
+    #[must_use]
+    pub const fn measures_verifications(&self) -> bool {
+        self.measures_verifications
     }
 
     /// How many series each metric may have.

@@ -6,16 +6,10 @@
 use super::client::Client;
 use super::token_response::TokenError;
 use crate::authn::OUTCOMES;
-use crate::metrics::OwnMetric;
-use crate::stage::{LogLevel, Message, MetricKind, Observer};
+use crate::metrics::catalogue::{CREDENTIAL_EXPIRATION, CREDENTIAL_FAILURES, CREDENTIAL_FETCHES_TOTAL};
+use crate::metrics::{OwnCounter, OwnMetric};
+use crate::stage::{LogLevel, Message, Observer};
 use crate::time::UnixTime;
-
-/// The counter of fetches, by entry and outcome.
-pub const FETCHES_TOTAL: &str = "portcullis_upstream_credential_fetches_total";
-/// The gauge of the time at which the token ends, in seconds since the epoch.
-pub const EXPIRATION: &str = "portcullis_upstream_credential_expiration_timestamp_seconds";
-/// The gauge of the fetches that have failed since the last success.
-pub const FAILURES: &str = "portcullis_upstream_credential_consecutive_failures";
 
 /// The reports of all clients, in their order.
 #[derive(Debug)]
@@ -27,8 +21,8 @@ struct Report {
     error: Option<TokenError>,
     /// Whether there ever was a success.
     has_succeeded: bool,
-    /// The fetches that are not counted yet and their counter, by the place of their outcome.
-    outcomes: [(u64, OwnMetric); OUTCOMES.len()],
+    /// The fetches, by the place of their outcome.
+    outcomes: [OwnCounter; OUTCOMES.len()],
     /// What the gauges show.
     shown: Option<(Option<UnixTime>, u32)>,
     gauges: [OwnMetric; 2],
@@ -50,8 +44,8 @@ impl Reports {
             Err(TokenError::Status(_) | TokenError::Refused(..)) => 3,
             Err(_) => 4,
         };
-        if let Some((count, _)) = report.outcomes.get_mut(outcome) {
-            *count = count.saturating_add(1);
+        if let Some(counter) = report.outcomes.get_mut(outcome) {
+            counter.add(1);
         }
         match result {
             Ok(()) => {
@@ -70,22 +64,18 @@ impl Reports {
     /// Writes the metrics that changed.
     pub fn show(&mut self, clients: &[Client], observer: &mut dyn Observer) {
         for (report, client) in self.0.iter_mut().zip(clients) {
-            let label = ("upstream", &**client.label());
-            for ((count, counter), (outcome, _)) in report.outcomes.iter_mut().zip(OUTCOMES) {
-                let count = std::mem::take(count);
-                if count > 0
-                    && let Some(id) = counter.id(MetricKind::Counter, FETCHES_TOTAL, &[label, ("outcome", outcome)], observer)
-                {
-                    observer.increment(id, count);
-                }
+            let label = &**client.label();
+            for (counter, (outcome, _)) in report.outcomes.iter_mut().zip(OUTCOMES) {
+                counter.show(&CREDENTIAL_FETCHES_TOTAL, &[label, outcome], observer);
             }
             let state = (client.expiration(), client.failures());
             if state == (None, 0) || report.shown.replace(state) == Some(state) {
                 continue;
             }
             let expiration = state.0.map_or(0, UnixTime::as_secs);
-            for (gauge, (family, value)) in report.gauges.iter_mut().zip([(EXPIRATION, expiration), (FAILURES, state.1.into())]) {
-                if let Some(id) = gauge.id(MetricKind::Gauge, family, &[label], observer) {
+            let values = [(&CREDENTIAL_EXPIRATION, expiration), (&CREDENTIAL_FAILURES, state.1.into())];
+            for (gauge, (family, value)) in report.gauges.iter_mut().zip(values) {
+                if let Some(id) = gauge.id(family, &[label], observer) {
                     observer.record(id, value);
                 }
             }

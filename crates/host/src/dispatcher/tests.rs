@@ -2,6 +2,7 @@
 
 mod answering;
 mod draining;
+mod measuring;
 mod observing;
 mod responding;
 mod stripping;
@@ -17,6 +18,7 @@ use portcullis_core::config::{ConfigError, Warning};
 use portcullis_core::decision::{Decision, TOKEN_VALID};
 use portcullis_core::edits::HeaderEdits;
 use portcullis_core::headers::Headers;
+use portcullis_core::metrics::Callout;
 use portcullis_core::module::Loaded;
 use portcullis_core::principal::{Identity, Principal};
 use portcullis_core::publication::Publication;
@@ -56,6 +58,8 @@ struct Script {
     closed: u32,
     is_pressing: bool,
     only_observes: bool,
+    /// What its fetches are for.
+    callout: Option<Callout>,
 }
 
 thread_local! {
@@ -80,6 +84,10 @@ impl Stage for Scripted {
 
     fn close(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {
         self.0.borrow_mut().closed += 1;
+    }
+
+    fn callout(&self, _fetch: FetchId) -> Option<Callout> {
+        self.0.borrow().callout
     }
 
     fn drain(&mut self) -> bool {
@@ -169,9 +177,13 @@ const ALL: Callbacks = Callbacks {
     done: true,
     delete: true,
 };
-const DECIDES: Plugin = Plugin { load, identity: IdentitySource::Stages, callbacks: ALL };
-const READS: Plugin =
-    Plugin { load, identity: IdentitySource::of(Module::AuthHeader), callbacks: Callbacks { tick: false, ..ALL } };
+const DECIDES: Plugin = Plugin { module: Module::Bundle, load, identity: IdentitySource::Stages, callbacks: ALL };
+const READS: Plugin = Plugin {
+    module: Module::AuthHeader,
+    load,
+    identity: IdentitySource::of(Module::AuthHeader),
+    callbacks: Callbacks { tick: false, ..ALL },
+};
 
 const ROOT: u32 = 1;
 const STREAM: u32 = 2;

@@ -37,7 +37,7 @@ impl<P: Proxy> Runner<'_, P> {
     }
 
     /// Tells the stages once.
-    fn close(&self) {
+    pub fn close(&self) {
         let Ok(now) = self.proxy.now() else { return };
         let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return };
         if !self.root.is_closed.replace(true) {

@@ -42,7 +42,7 @@ impl<P: Proxy> Runner<'_, P> {
     pub fn on_fetched(&self, call: Call, num_headers: usize, body_size: usize) {
         let Ok(now) = self.proxy.now() else { return };
         let outcome = if num_headers == 0 { FetchOutcome::Lost } else { self.read_outcome(body_size, now) };
-        self.tell(call.stage, call.fetch, outcome, now);
+        self.tell(call.stage, call.fetch, outcome, Some(now.since(call.sent)), now);
         // One fetch may be followed by another: the document that says where the keys are, by the keys.
         self.send_due(call.stage, now);
         self.ask_again(now, |wait| wait.stage == call.stage && wait.fetch == call.fetch);
@@ -144,10 +144,10 @@ impl<P: Proxy> Runner<'_, P> {
         let mut all_sent = true;
         for fetch in due {
             match self.proxy.send(&fetch) {
-                Ok(token) => self.root.add_call(Call { token, stage, fetch: fetch.id }),
+                Ok(token) => self.root.add_call(Call { token, stage, fetch: fetch.id, sent: now }),
                 Err(error) => {
                     self.report(&format!("a fetch from the cluster {} was not sent", fetch.cluster), error);
-                    self.tell(stage, fetch.id, FetchOutcome::NotSent, now);
+                    self.tell(stage, fetch.id, FetchOutcome::NotSent, None, now);
                     all_sent = false;
                 }
             }
@@ -157,16 +157,21 @@ impl<P: Proxy> Runner<'_, P> {
 
     fn drop_all(&self, stage: usize, due: Vec<Fetch>, now: UnixTime) {
         for fetch in due {
-            self.tell(stage, fetch.id, FetchOutcome::NotSent, now);
+            self.tell(stage, fetch.id, FetchOutcome::NotSent, None, now);
         }
     }
 
-    fn tell(&self, stage: usize, fetch: FetchId, outcome: FetchOutcome, now: UnixTime) {
+    /// Tells a stage what became of a fetch, after the time that it took if it was sent.
+    fn tell(&self, stage: usize, fetch: FetchId, outcome: FetchOutcome, took: Option<Duration>, now: UnixTime) {
         let message = match self.root.stages.try_borrow_mut() {
-            Ok(mut stages) => {
-                let mut shared = ProxySurroundings(self.proxy);
-                stages.get_mut(stage).and_then(|stage| stage.on_fetched(fetch, outcome, now, &mut shared))
-            }
+            Ok(mut stages) => stages.get_mut(stage).and_then(|stage| {
+                if let Some(callout) = stage.callout(fetch)
+                    && let Ok(mut callouts) = self.root.callouts.try_borrow_mut()
+                {
+                    callouts.ended(callout, &outcome, took, &mut ProxyObserver(self.proxy));
+                }
+                stage.on_fetched(fetch, outcome, now, &mut ProxySurroundings(self.proxy))
+            }),
             Err(_) => None,
         };
         self.log(message);
