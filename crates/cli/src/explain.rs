@@ -165,7 +165,7 @@ fn settle(
     for mut stage in loaded.stages {
         match ask(stage.as_mut(), &mut exchange, stand_ins, now, offline)? {
             Verdict::Continue => {}
-            Verdict::Answer(_) => break,
+            Verdict::Answer(_) | Verdict::TellHealth(_) => break,
             Verdict::Refuse(found) => refusal = refusal.or(Some(found)),
             Verdict::Wait(_) => {
                 lacks_keys = true;

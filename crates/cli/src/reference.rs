@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use portcullis_core::audit::{EVENT_SCHEMA, SCHEMA, STATE_KEY};
-use portcullis_core::decision::{ANONYMOUS, API_KEY_VALID, CORS_PREFLIGHT, KEYS_SERVED, PUBLIC, TOKEN_VALID};
+use portcullis_core::decision::{ANONYMOUS, API_KEY_VALID, CORS_PREFLIGHT, HEALTH, KEYS_SERVED, PUBLIC, TOKEN_VALID};
 use portcullis_core::metrics::catalogue::{CATALOGUE, Entry, WORDS, Words};
 use portcullis_core::rejection::Rejection;
 use portcullis_core::stage::MetricKind;
@@ -14,13 +14,14 @@ use crate::module_name::ModuleName;
 use crate::{place, schema};
 
 /// The reasons of requests that are let through.
-const ALLOWED: [(&str, &str); 6] = [
+const ALLOWED: [(&str, &str); 7] = [
     (TOKEN_VALID, "The token is valid and has what the rule needs."),
     (API_KEY_VALID, "The API key is known, and its owner has what the rule needs."),
     (PUBLIC, "The rule is public; credentials are not looked at."),
     (ANONYMOUS, "The request has no credentials, and the rule does not need any."),
     (CORS_PREFLIGHT, "The request is a CORS preflight, and `bypassCorsPreflight` is set."),
     (KEYS_SERVED, "The gateway itself answered with its public keys (`token.internal.jwksPath`)."),
+    (HEALTH, "The gateway itself answered how it is doing (`metrics.health`), with 200 or 503."),
 ];
 
 /// The text of `docs/reference.md`.

@@ -24,6 +24,7 @@ pub mod duration;
 mod error;
 pub mod exceptions;
 pub mod fraction;
+pub mod health;
 pub mod internal_token;
 pub mod jwt_auth;
 pub mod jwt_rule;

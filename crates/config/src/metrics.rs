@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::health::HealthConfig;
+
 /// What is counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -13,6 +15,8 @@ pub struct MetricsConfig {
     pub histograms: Option<Vec<Histogram>>,
     /// How many series each metric may have before the label value `other` stands for the rest; default 2000.
     pub max_series: Option<u32>,
+    /// Where the gateway says how it is doing. Only the bundle knows: modules of their own do not see each other.
+    pub health: Option<HealthConfig>,
 }
 
 /// A label of the request counter.

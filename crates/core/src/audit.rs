@@ -48,6 +48,7 @@ use std::time::Duration;
 
 use portcullis_chain::Chain;
 
+use crate::health::Health;
 use crate::metrics::Callout;
 use crate::rejection::Rejection;
 use crate::stage::{
@@ -174,6 +175,10 @@ impl Stage for AuditLog {
 
     fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
         self.sinks.show(observer);
+    }
+
+    fn health(&self, _now: UnixTime, health: &mut Health) {
+        health.sinks.extend(self.sinks.health());
     }
 
     fn close(&mut self, now: UnixTime, observer: &mut dyn Observer) {

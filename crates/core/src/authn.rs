@@ -47,6 +47,7 @@ use crate::config::rule::Access;
 use crate::decision::{ANONYMOUS, API_KEY_VALID, CORS_PREFLIGHT, DEFAULT_RULE, Decision, PUBLIC, TOKEN_VALID};
 use crate::edits::{Edit, HeaderEdits};
 use crate::extractor::{self, Found};
+use crate::health::Health;
 use crate::jose::Signatures;
 use crate::keyring::Keyring;
 use crate::metrics::Callout;
@@ -288,6 +289,10 @@ impl Stage for Authn {
 
     fn close(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
         self.callers.close(&self.policy, observer);
+    }
+
+    fn health(&self, now: UnixTime, health: &mut Health) {
+        self.callers.health(&self.policy, now, health);
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Decision {
     /// How it ended.
     #[serde(rename = "decision")]
     pub effect: Effect,
-    /// Why: `token_valid`, `public`, `anonymous`, `cors_preflight` or `keys_served` when allowed, else a [`Rejection`] code.
+    /// Why: `token_valid`, `public`, `anonymous`, `cors_preflight`, `keys_served` or `health` when allowed, else a [`Rejection`] code.
     pub reason: Cow<'static, str>,
     /// The name of the `jwtRules` entry that vouched for the caller. Absent while nobody did: the issuer that an unverified
     /// token claims never stands here.
@@ -63,6 +63,8 @@ pub const CORS_PREFLIGHT: &str = "cors_preflight";
 pub const ANONYMOUS: &str = "anonymous";
 /// The reason of a request for the gateway's own public keys, which the gateway answers.
 pub const KEYS_SERVED: &str = "keys_served";
+/// The reason of a request that asks how the gateway is doing, which the gateway answers.
+pub const HEALTH: &str = "health";
 /// The name of the rule for a request that no rule matches.
 pub const DEFAULT_RULE: &str = "default";
 
@@ -83,6 +85,12 @@ impl Decision {
     #[must_use]
     pub fn lets_pass(&self) -> bool {
         self.shadow || self.effect == Effect::Allow
+    }
+
+    /// Whether the request asks how the gateway is doing.
+    #[must_use]
+    pub fn is_of_health(&self) -> bool {
+        self.reason == HEALTH
     }
 
     /// A decision to refuse the request.

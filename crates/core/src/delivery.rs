@@ -51,6 +51,7 @@ use reply::Reply;
 use tally::{Outcome, Tally};
 
 use crate::config::sink::Overflow;
+use crate::health::{SinkHealth, SinkState};
 use crate::stage::{Fetch, FetchId, FetchOutcome, Message, Observer};
 use crate::time::UnixTime;
 use backoff::Chance;
@@ -119,6 +120,20 @@ impl Delivery {
         let limits = &self.policy.limits;
         self.policy.overflow == Overflow::DropOldest
             || (self.held().saturating_add(self.reserved) < limits.buffer_records && self.held_bytes() < limits.buffer_bytes)
+    }
+
+    /// How the server is doing. One that takes everything is not full for the requests that are under way.
+    #[must_use]
+    pub fn health(&self) -> SinkHealth {
+        let (held, limits) = (self.held(), &self.policy.limits);
+        let state = if held >= limits.buffer_records || self.held_bytes() >= limits.buffer_bytes {
+            SinkState::Full
+        } else if self.batches().any(|batch| batch.attempts > 0) {
+            SinkState::Retrying
+        } else {
+            SinkState::Ok
+        };
+        SinkHealth { name: Rc::clone(&self.policy.label), state, queued: held, blocks: self.policy.overflow == Overflow::Block }
     }
 
     /// Keeps a place for the record of a request that is let in.

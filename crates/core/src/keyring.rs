@@ -29,6 +29,7 @@ pub use source::{Discovery, DiscoveryError, KeyHost, Source};
 
 use schedule::{News, Schedule};
 
+use crate::health::KeyState;
 use crate::jose::{AlgorithmSet, KeySet, KeySetError};
 use crate::stage::{Fetch, FetchId, FetchOutcome, SharedData};
 use crate::time::UnixTime;
@@ -156,6 +157,15 @@ impl Keyring {
         let schedule = self.schedule.as_ref()?;
         let keys = self.keys.as_ref().map_or(0, |keys| keys.keys().len());
         Some(State { keys, succeeded: schedule.succeeded, failures: schedule.failures })
+    }
+
+    /// What there is of the keys, and for how long it has been here.
+    #[must_use]
+    pub fn health(&self, now: UnixTime) -> (KeyState, Option<Duration>) {
+        let Keys::Ready(_) = self.keys(now) else { return (KeyState::None, None) };
+        let Some(schedule) = &self.schedule else { return (KeyState::Fresh, None) };
+        let state = if schedule.is_overdue(now) { KeyState::Stale } else { KeyState::Fresh };
+        (state, schedule.succeeded.map(|at| now.since(at)))
     }
 
     /// The keys at this time.

@@ -14,7 +14,7 @@
 //! | text with values in it | [`template`] |
 //! | whether a credential is good, and sent by whom it was given to | [`extractor`], [`jose`], [`jwe`], [`keyring`], [`token_cache`], [`sender`], [`replays`] |
 //! | what makes the common case fast | [`bytes`], [`recent`] |
-//! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`upstream`], [`audit`] and [`exceptions`] by [`delivery`], [`metrics`] |
+//! | the stages | [`authn`], [`auth_header`], [`published_keys`], [`health`], [`upstream`], [`audit`] and [`exceptions`] by [`delivery`], [`metrics`] |
 //! | from what the operator wrote to stages | [`config`], [`config_version`], [`platform`], [`module`] |
 
 #![forbid(unsafe_code)]
@@ -30,6 +30,7 @@ pub mod delivery;
 pub mod ending;
 pub mod exceptions;
 pub mod fetch;
+pub mod health;
 pub mod jwe;
 pub mod keyring;
 pub mod matcher;

@@ -12,7 +12,9 @@ use crate::config::bundle::BundleConfig;
 use crate::config::jwt_auth::JwtAuthConfig;
 use crate::config::metrics::MetricsConfig;
 use crate::config::{ConfigError, Environment, Warning};
+use crate::config_version::ConfigVersion;
 use crate::exceptions::{self, Exceptions};
+use crate::health::HealthEndpoint;
 use crate::jose::{AlgorithmSet, Signatures};
 use crate::metrics::{self, Metrics};
 use crate::platform::Platform;
@@ -77,7 +79,10 @@ impl Module {
             Self::AuthHeader => loaded.auth_header(&AuthHeaderConfig::parse(document)?, platform)?,
             Self::AuditLog => loaded.audit(&AuditLogConfig::parse(document)?, None, platform)?,
             Self::Metrics => drop(loaded.metrics(&MetricsConfig::parse(document)?, true)?),
-            Self::Bundle => loaded.bundle(&BundleConfig::parse(document)?, platform)?,
+            Self::Bundle => {
+                let config = BundleConfig::parse(document)?;
+                loaded.bundle(&config, platform, ConfigVersion::of(document))?;
+            }
         }
         Ok(loaded)
     }
@@ -122,14 +127,19 @@ impl Module {
 
 impl Loaded {
     /// The observers come first: a filter behind the one that answers never sees the request.
-    fn bundle(&mut self, config: &BundleConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
+    fn bundle(&mut self, config: &BundleConfig, platform: &Platform<'_>, version: ConfigVersion) -> Result<(), ConfigError> {
         let (authn, keyrings) = self.within("jwtAuth", |part| {
             let compiled = authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)?;
             part.destinations.extend(authn::destinations(&config.jwt_auth));
             Ok(compiled)
         })?;
-        let metrics =
-            config.metrics.as_ref().map(|config| self.within("metrics", |part| part.metrics(config, false))).transpose()?;
+        let metrics = config.metrics.as_ref().map(|config| {
+            self.within("metrics", |part| {
+                part.health(config, version, &authn)?;
+                part.metrics(config, false)
+            })
+        });
+        let metrics = metrics.transpose()?;
         if let Some(audit_log) = &config.audit_log {
             self.within("auditLog", |part| part.audit(audit_log, Some(&authn), platform))?;
         }
@@ -271,7 +281,21 @@ impl Loaded {
         Ok(())
     }
 
+    /// Whoever asks how the gateway is doing is answered before anybody else is heard.
+    fn health(&mut self, config: &MetricsConfig, version: ConfigVersion, authn: &authn::Policy) -> Result<(), ConfigError> {
+        let Some(health) = &config.health else { return Ok(()) };
+        self.stages.push(Box::new(HealthEndpoint::compile(health, "health", version, &authn.issuer_names())?));
+        Ok(())
+    }
+
     fn metrics(&mut self, config: &MetricsConfig, standalone: bool) -> Result<Rc<metrics::Policy>, ConfigError> {
+        if standalone && config.health.is_some() {
+            return Err(ConfigError::new(
+                "health",
+                "is for the bundle: as a module of its own this one sees neither keys nor sinks",
+            )
+            .hint("load portcullis.wasm, or let the proxy's own health_check filter answer for the proxy alone"));
+        }
         let (policy, warnings) = metrics::Policy::compile(config)?;
         self.warnings.extend(warnings);
         let policy = Rc::new(policy);

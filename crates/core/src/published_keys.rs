@@ -32,9 +32,7 @@ impl PublishedKeys {
     /// # Errors
     /// When it is no path, or one that is not written in the one way in which it is looked for.
     pub fn compile<'a>(target: &str, path: &str, keys: impl IntoIterator<Item = &'a PublicKey>) -> Result<Self, ConfigError> {
-        let parsed = RequestPath::parse(target.as_bytes());
-        let is_exact = parsed.is_some_and(|parsed| !parsed.is_ambiguous() && parsed.as_str() == target);
-        if !is_exact || target.contains(['*', '{', '}']) {
+        if !RequestPath::is_exact(target) {
             return Err(ConfigError::new(path, "is not an exact path").hint("for example /.well-known/gateway-jwks.json"));
         }
         let methods = ["GET", "HEAD"].map(str::to_owned).to_vec();

@@ -12,6 +12,7 @@ use crate::edits::HeaderEdits;
 pub use crate::ending::{Completion, Ending, Facts};
 pub use crate::fetch::{Due, Fetch, FetchId, FetchOutcome, Header, MAX_FETCHED_BYTES, Post};
 use crate::headers::Headers;
+use crate::health::{self, Health};
 use crate::metrics::Callout;
 use crate::principal::Identity;
 use crate::rejection::Rejection;
@@ -29,6 +30,8 @@ pub enum Verdict {
     Refuse(Refusal),
     /// Answer in place of the upstream with something that is for everyone. No later stage is asked.
     Answer(Rc<LocalReply>),
+    /// The same, with how all stages are doing.
+    TellHealth(Rc<health::Answer>),
     /// Hold the request until the fetch with this number has ended, then ask again.
     Wait(FetchId),
 }
@@ -216,6 +219,14 @@ pub trait Surroundings: SharedData {
     fn clock(&mut self) -> Option<UnixTime> {
         None
     }
+
+    /// The port of the proxy's own end of the connection.
+    ///
+    /// # Errors
+    /// [`NotTold`].
+    fn local_port(&mut self) -> Result<u16, NotTold> {
+        Err(NotTold)
+    }
 }
 
 /// Shared data where there is none, and surroundings without a proxy.
@@ -350,6 +361,9 @@ pub trait Stage {
 
     /// Observe how the stage itself is doing. Called about once a second in each worker.
     fn on_tick(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {}
+
+    /// Add how the stage is doing.
+    fn health(&self, _now: UnixTime, _health: &mut Health) {}
 
     /// The stage's configuration is no longer in force, and its last exchange has ended. Called once, before [`drain`](Self::drain).
     fn close(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {}

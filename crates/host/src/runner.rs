@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis_core::answer::{LocalReply, Refusal};
+use portcullis_core::health::Health;
 use portcullis_core::rejection::Rejection;
 use portcullis_core::request::Request;
 use portcullis_core::stage::{Exchange, FetchId, Stage, Surroundings, Verdict};
@@ -199,12 +200,18 @@ fn ask(
     now: UnixTime,
     around: &mut dyn Surroundings,
 ) -> Asked {
-    for (index, stage) in stages.iter_mut().enumerate().skip(from) {
+    for index in from..stages.len() {
+        let Some(stage) = stages.get_mut(index) else { break };
         match stage.on_request(exchange, now, around) {
             Verdict::Refuse(other) if refusal.is_none() => refusal = Some(other),
             Verdict::Answer(reply) if refusal.is_none() => return Asked::Answered(reply),
+            Verdict::TellHealth(answer) if refusal.is_none() => {
+                let mut health = Health::default();
+                stages.iter().for_each(|stage| stage.health(now, &mut health));
+                return Asked::Answered(Rc::new(answer.reply(&health)));
+            }
             Verdict::Wait(fetch) if refusal.is_none() => return Asked::Wait(index, fetch),
-            Verdict::Continue | Verdict::Refuse(_) | Verdict::Answer(_) | Verdict::Wait(_) => {}
+            Verdict::Continue | Verdict::Refuse(_) | Verdict::Answer(_) | Verdict::TellHealth(_) | Verdict::Wait(_) => {}
         }
     }
     Asked::Decided(refusal)

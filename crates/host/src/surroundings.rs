@@ -9,6 +9,8 @@ use crate::proxy::Proxy;
 const TLS_VERSION: &str = "connection\0tls_version";
 /// The SHA-256 of the client's certificate, in hexadecimal digits; empty or absent where it has shown none.
 const CLIENT_CERTIFICATE: &str = "connection\0sha256_peer_certificate_digest";
+/// The port of the proxy's own end of the client's connection, as eight bytes, the lowest first.
+const LOCAL_PORT: &str = "destination\0port";
 
 /// The proxy. Why a call fails does not matter: what a stage then makes of it is its own.
 #[derive(Debug)]
@@ -43,6 +45,11 @@ impl<P: Proxy> Surroundings for ProxySurroundings<'_, P> {
     fn clock(&mut self) -> Option<UnixTime> {
         self.0.now().ok()
     }
+
+    fn local_port(&mut self) -> Result<u16, NotTold> {
+        let port = self.fact(LOCAL_PORT)?.and_then(|port| port.try_into().ok()).map(u64::from_le_bytes);
+        port.and_then(|port| port.try_into().ok()).ok_or(NotTold)
+    }
 }
 
 #[cfg(test)]
@@ -62,11 +69,21 @@ mod tests {
         set("connection.tls_version", b"TLSv1.3");
         set("connection.sha256_peer_certificate_digest", b"00ff");
         assert_eq!((around.is_tls(), around.client_certificate()), (Ok(true), Ok(Some(b"00ff".to_vec()))));
+        for (port, expected) in [
+            (&8086_u64.to_le_bytes()[..], Ok(8086)),
+            (&65_536_u64.to_le_bytes(), Err(NotTold)),
+            (b"8086", Err(NotTold)),
+            (b"", Err(NotTold)),
+        ] {
+            set("destination.port", port);
+            assert_eq!(around.local_port(), expected, "{port:?}");
+        }
         proxy.failing.borrow_mut().insert("property");
         assert_eq!((around.is_tls(), around.client_certificate()), (Err(NotTold), Err(NotTold)));
         proxy.seconds.set(7);
         assert_eq!(around.clock(), Some(UnixTime::from_secs(7)));
         proxy.failing.borrow_mut().insert("now");
         assert_eq!(around.clock(), None);
+        assert_eq!(around.local_port(), Err(NotTold));
     }
 }

@@ -44,6 +44,13 @@ impl RequestPath {
         Some(Self { text, ambiguous: ambiguous.then_some(spelled), readings: OnceCell::new() })
     }
 
+    /// Whether this text is a path written in the one way in which it is understood, without a query, and no template.
+    #[must_use]
+    pub fn is_exact(text: &str) -> bool {
+        let parsed = Self::parse(text.as_bytes());
+        parsed.is_some_and(|parsed| !parsed.is_ambiguous() && parsed.as_str() == text) && !text.contains(['*', '{', '}'])
+    }
+
     /// The path in visible ASCII; it begins with `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -103,6 +103,12 @@ impl Client {
         Self { address }
     }
 
+    /// The port of the listener.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Send a request and read its answer.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ use super::selection::Selection;
 use super::serial::Serials;
 use crate::config::audit_log::{AuditLogConfig, EventConfig, IncludeConfig, Record};
 use crate::config::{ConfigError, Environment, Warning};
+use crate::decision::Decision;
 use crate::matcher::{Matcher, PathParameters, Reading};
 use crate::path::RequestPath;
 use crate::request::Request;
@@ -134,6 +135,10 @@ impl Policy {
         sampler: Option<&mut Sampler>,
     ) -> Option<Event<'a>> {
         let named = self.named(exchange);
+        // Who asks every few seconds how the gateway is doing is on record only by an event of its own.
+        if named.is_none() && exchange.decision.as_ref().is_some_and(Decision::is_of_health) {
+            return None;
+        }
         let selection = named.as_ref().map_or(self.default, |named| named.selection);
         let recorded = selection.on_route(exchange.route.record.as_deref()).takes(exchange, ending, sampler)?;
         let named = self.describe(exchange, named);

@@ -13,6 +13,7 @@ use crate::authn::Destination;
 use crate::config::sink::{Members, Overflow, SinkConfig, SinkFormat, SinkType};
 use crate::config::{ConfigError, Warning};
 use crate::delivery::{Backoff, Delivery, Limits, Numbering, Policy, Record, Surroundings, Target, TargetConfig, seed_of};
+use crate::health::SinkHealth;
 use crate::platform::Platform;
 use crate::stage::{Due, FetchId, FetchOutcome, Observer, TICK_PERIOD};
 use crate::time::UnixTime;
@@ -183,6 +184,11 @@ impl Sinks {
     /// Writes the metrics that changed.
     pub fn show(&mut self, observer: &mut dyn Observer) {
         self.servers.iter_mut().for_each(|server| server.delivery.show(observer));
+    }
+
+    /// How the servers are doing.
+    pub fn health(&self) -> impl Iterator<Item = SinkHealth> {
+        self.servers.iter().map(|server| server.delivery.health())
     }
 
     /// From here on nothing waits. Whether there is nothing left to send.

@@ -13,6 +13,7 @@ use super::verification_times::VerificationTimes;
 use crate::claim_set::ClaimSet;
 use crate::edits::Edit;
 use crate::extractor::Found;
+use crate::health::{Health, IssuerHealth};
 use crate::jose::{KnownHeader, Malformed, Signatures, Token, Validity};
 use crate::jwe;
 use crate::keyring::{FetchError, Keyring, Keys};
@@ -280,6 +281,14 @@ impl Callers {
             self.verified.forget(|caller| caller.issuer == id.0);
         }
         self.reports.fetched(id.0, &issuer.label, result)
+    }
+
+    /// Tells how the keys are doing.
+    pub fn health(&self, policy: &Policy, now: UnixTime, health: &mut Health) {
+        for (keyring, issuer) in self.keyrings.iter().zip(&policy.issuers) {
+            let (keys, age) = keyring.health(now);
+            health.add_issuer(IssuerHealth { place: issuer.place, name: Rc::clone(&issuer.name), keys, age });
+        }
     }
 
     /// Shows how the keys, the cache and verifications are doing.

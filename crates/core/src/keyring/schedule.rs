@@ -118,6 +118,12 @@ impl Schedule {
         self.succeeded.is_some_and(|at| now.since(at) <= MAX_AGE)
     }
 
+    /// Whether the keys should have been fetched again by now: it failed, or nobody did.
+    pub fn is_overdue(&self, now: UnixTime) -> bool {
+        let due = self.interval.saturating_add(self.timeout).saturating_add(LONGEST_RETRY);
+        self.failures > 0 || self.succeeded.is_none_or(|at| now.since(at) > due)
+    }
+
     /// Whether a fetch is in flight or due.
     pub fn brings_keys(&self, now: UnixTime) -> bool {
         match self.progress {

@@ -389,3 +389,35 @@ fn a_clock_that_is_set_back_does_not_stop_the_fetches() {
     assert_eq!(due(&mut waiting, before.saturating_add(Duration::from_secs(6))), None);
     assert!(due(&mut waiting, before.saturating_add(Duration::from_secs(7))).is_some());
 }
+
+#[test]
+fn keys_that_could_not_be_fetched_again_are_stale_until_they_are_too_old() {
+    let mut keyring = ready();
+    let age = |seconds| Some(Duration::from_secs(seconds));
+    assert_eq!(keyring.health(at(299)), (KeyState::Fresh, age(299)));
+    // Nobody was there to fetch.
+    assert_eq!(keyring.health(at(366)), (KeyState::Stale, age(366)));
+    due(&mut keyring, at(366)).unwrap();
+    fetched(&mut keyring, failure(), at(366)).unwrap_err();
+    assert_eq!(keyring.health(at(367)), (KeyState::Stale, age(367)));
+    assert_eq!(keyring.health(at(86_400)), (KeyState::Stale, age(86_400)));
+    assert_eq!(keyring.health(at(86_401)), (KeyState::None, None));
+    due(&mut keyring, at(86_402)).unwrap();
+    fetched(&mut keyring, document(1), at(86_402)).unwrap();
+    assert_eq!(keyring.health(at(86_403)), (KeyState::Fresh, age(1)));
+    assert_eq!(super::Keyring::missing().health(at(0)), (KeyState::None, None));
+}
+
+#[test]
+fn a_refresh_that_fails_makes_keys_stale_at_once_and_none_of_a_keyring_that_never_had_any() {
+    let mut keyring = keyring(REFRESH);
+    assert_eq!(keyring.health(at(0)), (KeyState::None, None));
+    due(&mut keyring, at(0)).unwrap();
+    fetched(&mut keyring, failure(), at(0)).unwrap_err();
+    assert_eq!(keyring.health(at(1)), (KeyState::None, None));
+    let mut keyring = ready();
+    due(&mut keyring, at(300)).unwrap();
+    assert_eq!(keyring.health(at(300)).0, KeyState::Fresh);
+    fetched(&mut keyring, failure(), at(300)).unwrap_err();
+    assert_eq!(keyring.health(at(300)).0, KeyState::Stale);
+}

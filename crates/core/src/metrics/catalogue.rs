@@ -118,6 +118,8 @@ catalogue! {
     CALLOUTS_TOTAL = Counter "portcullis_callouts_total" ["callout", "outcome"] of JwtAuth, AuthHeader, AuditLog;
     /// The time from such a request to its answer, or to the end of waiting for one, in milliseconds.
     CALLOUT_DURATION_MS = Histogram "portcullis_callout_duration_ms" ["callout"] of JwtAuth, AuthHeader, AuditLog;
+    /// Answers to those who asked how the gateway is doing.
+    HEALTH_CHECKS_TOTAL = Counter "portcullis_health_checks_total" ["outcome"] of Metrics;
     /// The configuration that was taken last, as a number: 48 bits of its SHA-256, which `portcullis check` shows as 12 digits.
     CONFIG_VERSION = Gauge "portcullis_config_version" ["module"] of JwtAuth, AuthHeader, AuditLog, Metrics;
     /// When a worker took it last, in seconds since 1970.
@@ -167,6 +169,7 @@ pub static WORDS: &[Words] = &[
             ("given_up", "It was sent as often as `retry` allows."),
         ],
     },
+    Words { label: "outcome", families: &[&HEALTH_CHECKS_TOTAL], about: "of a health check", words: &crate::health::OUTCOMES },
     Words {
         label: "reason",
         families: &[&EXCEPTIONS_TOTAL],

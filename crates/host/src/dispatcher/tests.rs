@@ -18,6 +18,7 @@ use portcullis_core::config::{ConfigError, Warning};
 use portcullis_core::decision::{Decision, TOKEN_VALID};
 use portcullis_core::edits::HeaderEdits;
 use portcullis_core::headers::Headers;
+use portcullis_core::health::{Health, IssuerHealth, KeyState};
 use portcullis_core::metrics::Callout;
 use portcullis_core::module::Loaded;
 use portcullis_core::principal::{Identity, Principal};
@@ -60,6 +61,7 @@ struct Script {
     only_observes: bool,
     /// What its fetches are for.
     callout: Option<Callout>,
+    is_ill: bool,
 }
 
 thread_local! {
@@ -80,6 +82,12 @@ impl Stage for Scripted {
 
     fn is_pressing(&self, _now: UnixTime) -> bool {
         self.0.borrow().is_pressing
+    }
+
+    fn health(&self, _now: UnixTime, health: &mut Health) {
+        if self.0.borrow().is_ill {
+            health.add_issuer(IssuerHealth { place: 0, name: "uaa".into(), keys: KeyState::None, age: None });
+        }
     }
 
     fn close(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {

@@ -1,6 +1,7 @@
 //! Which requests are recorded.
 
 use super::*;
+use crate::decision::{DEFAULT_RULE, HEALTH};
 
 #[test]
 fn records_what_the_operator_asks_for() {
@@ -180,5 +181,17 @@ fn refuses_chance_where_there_is_none() {
     }
     for unknown in [json!({"default": {"record": "always", "sample": 0}}), json!({"default": {"record": "sometimes"}})] {
         assert!(serde_json::from_value::<AuditLogConfig>(unknown).is_err());
+    }
+}
+
+#[test]
+fn who_asks_for_the_health_is_on_record_only_by_an_event_of_its_own() {
+    let mut exchange = exchange("GET", "/healthz", &[]);
+    exchange.decision = Some(Decision::allow(DEFAULT_RULE.into(), HEALTH, None));
+    let always = json!({"default": {"record": "always"}});
+    let named = json!({"events": [{"name": "health.ask", "match": {"paths": ["/healthz"]}, "record": "always"}]});
+    for status in [200, 503] {
+        assert!(line(always.clone(), &exchange, &answered(status)).is_none());
+        assert!(line(named.clone(), &exchange, &answered(status)).is_some());
     }
 }

@@ -10,7 +10,7 @@ fn injected(inject: &Value, claims: Value, path: &str, headers: &[(&str, &str)])
     match run(&json!({"inject": inject}), &mut exchange) {
         Verdict::Continue => Ok(upstream(&exchange)),
         Verdict::Refuse(refusal) => Err(refusal.rejection),
-        Verdict::Answer(_) | Verdict::Wait(_) => panic!("nothing to wait for"),
+        Verdict::Answer(_) | Verdict::TellHealth(_) | Verdict::Wait(_) => panic!("nothing to wait for"),
     }
 }
 

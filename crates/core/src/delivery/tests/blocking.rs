@@ -1,6 +1,7 @@
 //! Requests that are refused because an event could not be kept.
 
 use super::*;
+use crate::health::SinkState;
 
 #[test]
 fn a_place_is_kept_for_each_request_that_is_let_in() {
@@ -51,4 +52,26 @@ fn where_the_oldest_is_dropped_there_is_always_room() {
     let mut world = World::new(Limits { buffer_records: 3, ..LIMITS });
     world.push(9);
     assert!(world.delivery.has_room());
+}
+
+#[test]
+fn a_sink_is_full_of_what_waits_and_not_of_requests_under_way() {
+    let mut world = World::with(Limits { buffer_records: 4, ..LIMITS }, Overflow::Block);
+    let state = |world: &World| (world.delivery.health().state, world.delivery.health().queued);
+    (0..4).for_each(|_| world.delivery.reserve());
+    assert_eq!(state(&world), (SinkState::Ok, 0));
+    world.push(3);
+    let sent = world.one();
+    assert_eq!(state(&world), (SinkState::Ok, 3));
+    world.answer(&sent, 503);
+    assert_eq!(state(&world), (SinkState::Retrying, 3));
+    world.push(1);
+    assert_eq!(state(&world), (SinkState::Full, 4));
+    assert!(world.delivery.health().blocks);
+    world.pass(1000);
+    for sent in world.due() {
+        world.answer(&sent, 200);
+    }
+    assert_eq!(state(&world), (SinkState::Ok, 0));
+    assert!(!World::new(LIMITS).delivery.health().blocks);
 }

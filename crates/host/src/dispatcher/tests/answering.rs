@@ -1,5 +1,8 @@
 //! Requests that a stage answers with something that is for everyone.
 
+use portcullis_core::config_version::ConfigVersion;
+use portcullis_core::health::Answer;
+
 use super::*;
 
 fn answers() -> Verdict {
@@ -26,4 +29,21 @@ fn a_refusal_counts_before_an_answer() {
     let (dispatcher, _) = begin(&proxy, &DECIDES, vec![script([refuse(Rejection::RoleMissing)]), script([answers()])]);
     assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
     assert_eq!(end_of(&proxy, STREAM).0, [403]);
+}
+
+#[test]
+fn all_stages_tell_of_their_health_and_a_refusal_counts_before_it() {
+    let asks = || {
+        let answer = Answer { version: ConfigVersion::of(b"{}"), has_details: true, optional_issuers: Vec::new() };
+        Verdict::TellHealth(Rc::new(answer))
+    };
+    for (stages, expected) in
+        [(vec![script([asks()]), script([])], 503), (vec![script([refuse(Rejection::RoleMissing)]), script([asks()])], 403)]
+    {
+        let proxy = FakeProxy::default();
+        let (dispatcher, scripts) = begin(&proxy, &DECIDES, stages);
+        scripts[1].borrow_mut().is_ill = true;
+        assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
+        assert_eq!(end_of(&proxy, STREAM).0, [expected]);
+    }
 }
