@@ -6,6 +6,7 @@ use crate::api_key::ApiKeysConfig;
 use crate::jwt_rule::JwtRuleConfig;
 use crate::realm::Realm;
 use crate::rule::{DefaultAccess, RuleConfig};
+use crate::tracing::TracingConfig;
 
 /// Who may call, and how it is proven.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -37,6 +38,8 @@ pub struct JwtAuthConfig {
     pub publish: Option<Vec<Published>>,
     /// The protection space that challenges name.
     pub realm: Option<Realm>,
+    /// What becomes of the trace that a request belongs to. Without it no trace header is written.
+    pub tracing: Option<TracingConfig>,
 }
 
 /// Something that is written to filter state.
@@ -61,6 +64,7 @@ impl Default for JwtAuthConfig {
             route_rules: yes(),
             publish: None,
             realm: None,
+            tracing: None,
         }
     }
 }
@@ -148,7 +152,7 @@ mod tests {
             (r#"{"publish":["claims"]}"#, "publish[0]: is none of the values allowed here; allowed: `principal`, `decision`"),
             (
                 r#"{"jwtAuth":{}}"#,
-                "jwtAuth: unknown key; known keys: `jwtRules`, `apiKeys`, `rules`, `default`, `bypassCorsPreflight`, `routeRules`, `publish`, `realm`",
+                "jwtAuth: unknown key; known keys: `jwtRules`, `apiKeys`, `rules`, `default`, `bypassCorsPreflight`, `routeRules`, `publish`, `realm`, `tracing`",
             ),
         ] {
             assert_eq!(parse(document), Err(expected.to_owned()), "{document}");

@@ -30,6 +30,7 @@ pub mod jwt_auth;
 pub mod jwt_rule;
 pub mod matching;
 pub mod metrics;
+pub mod probability;
 pub mod realm;
 pub mod require;
 pub mod rule;
@@ -39,6 +40,7 @@ pub mod secret;
 pub mod sender;
 pub mod sink;
 pub mod suggestion;
+pub mod tracing;
 pub mod upstream;
 
 pub use error::{ConfigError, Warning};

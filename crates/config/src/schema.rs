@@ -10,6 +10,7 @@ use crate::deny::DenyBody;
 use crate::duration::DurationText;
 use crate::fraction::Fraction;
 use crate::jwt_rule::Jwks;
+use crate::probability::Probability;
 use crate::realm::Realm;
 use crate::require::Operand;
 
@@ -51,6 +52,21 @@ impl JsonSchema for Fraction {
             "description": "A part of a whole: a number above 0, and 1 at most.",
             "type": "number",
             "exclusiveMinimum": 0,
+            "maximum": 1,
+        })
+    }
+}
+
+impl JsonSchema for Probability {
+    fn schema_name() -> Cow<'static, str> {
+        "Probability".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How likely something is: a number from 0, never, to 1, always.",
+            "type": "number",
+            "minimum": 0,
             "maximum": 1,
         })
     }

@@ -21,6 +21,7 @@ use crate::platform::Platform;
 use crate::publication::Publication;
 use crate::published_keys::PublishedKeys;
 use crate::stage::Stage;
+use crate::tracing::Tracing;
 use crate::upstream::{self, UpstreamCredentials};
 
 /// A deployable module.
@@ -131,6 +132,7 @@ impl Loaded {
         let (authn, keyrings) = self.within("jwtAuth", |part| {
             let compiled = authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)?;
             part.destinations.extend(authn::destinations(&config.jwt_auth));
+            part.tracing(&config.jwt_auth, platform)?;
             Ok(compiled)
         })?;
         let metrics = config.metrics.as_ref().map(|config| {
@@ -193,7 +195,16 @@ impl Loaded {
         signatures
     }
 
+    /// The trace of a request is settled before anything else.
+    fn tracing(&mut self, config: &JwtAuthConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
+        if let Some(tracing) = &config.tracing {
+            self.stages.push(Box::new(Tracing::compile(tracing, "tracing", platform)?));
+        }
+        Ok(())
+    }
+
     fn authn(&mut self, config: &JwtAuthConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
+        self.tracing(config, platform)?;
         let (policy, keyrings) = authn::Policy::compile(config, None, platform.environment, &mut self.warnings)?;
         self.publication = policy.publication();
         let signatures = self.signatures(platform);

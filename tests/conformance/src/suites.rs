@@ -20,6 +20,7 @@ mod jose_rfc;
 mod jwt_attacks;
 mod jwt_verify_lib;
 mod primitives;
+mod trace_context;
 mod trace_headers;
 mod wycheproof;
 
@@ -51,6 +52,7 @@ pub const SUITES: &[(&str, Run)] = &[
     ("jwt_verify_lib/time", jwt_verify_lib::time),
     ("jwt_verify_lib/verify", jwt_verify_lib::verify),
     ("trace_headers/b3", trace_headers::b3),
+    ("trace_headers/w3c_trace_context", trace_context::run),
     ("trace_headers/w3c_unit", trace_headers::w3c_unit),
     ("wycheproof/json_web_crypto_test", wycheproof::crypto),
     ("wycheproof/json_web_encryption_test", wycheproof::encryption),

@@ -20,6 +20,14 @@ impl TraceId {
         }
     }
 
+    /// The name that these random bits are.
+    pub(super) const fn of_random(bits: u128) -> Self {
+        match NonZeroU128::new(bits) {
+            Some(bits) => Self { bits, is_short: false },
+            None => Self { bits: NonZeroU128::MIN, is_short: false },
+        }
+    }
+
     /// The name that 32 lower-case hexadecimal digits are.
     pub(super) fn of_32_digits(digits: &[u8]) -> Option<Self> {
         Self::new(hexadecimal(digits, 32)?)
@@ -34,6 +42,11 @@ impl TraceId {
     #[must_use]
     pub fn is_same(self, other: Self) -> bool {
         self.bits == other.bits
+    }
+
+    /// The span that has half the name of its trace: the first one, by the custom of Zipkin.
+    pub(super) const fn first_span(self) -> Option<SpanId> {
+        SpanId::new(self.bits.get() as u64)
     }
 
     /// All 128 bits as 32 digits, however many were sent.
@@ -62,6 +75,14 @@ impl SpanId {
         match NonZeroU64::new(bits) {
             Some(bits) => Some(Self(bits)),
             None => None,
+        }
+    }
+
+    /// The name that these random bits are.
+    pub(super) const fn of_random(bits: u64) -> Self {
+        match NonZeroU64::new(bits) {
+            Some(bits) => Self(bits),
+            None => Self(NonZeroU64::MIN),
         }
     }
 

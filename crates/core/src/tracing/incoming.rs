@@ -1,7 +1,7 @@
 //! What a request's headers say of its trace. It is the client's word, and only its form can be checked.
 
 use super::b3::{self, B3};
-use super::context::TraceContext;
+use super::context::{Sampling, TraceContext};
 use super::traceparent::{TRACEPARENT, Traceparent};
 use super::tracestate::TRACESTATE;
 use crate::headers::Headers;
@@ -109,6 +109,13 @@ impl<'a> TraceHeaders<'a> {
         }
         let parts = self.parts.map(|part| if let Came::Once(value) = part { Some(value) } else { None });
         B3::read_parts(parts).map_or(Reading::Malformed, Reading::Valid)
+    }
+
+    /// Whether to record, as B3 says it where there is no trace.
+    #[must_use]
+    pub fn sampling(&self) -> Sampling {
+        let b3 = self.b3().valid().or_else(|| self.b3_parts().valid());
+        b3.map(|b3| b3.sampling).unwrap_or_default()
     }
 
     /// The trace that the request belongs to: `traceparent` says it, or else `b3`, or else `x-b3-*`.

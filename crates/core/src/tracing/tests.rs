@@ -1,3 +1,5 @@
+mod propagating;
+
 use proptest::prelude::*;
 
 use super::traceparent::Traceparent;
