@@ -4,6 +4,8 @@
 //! configuration of one module. What it refuses beyond what the module refuses: a deployment that lets requests pass when the
 //! module fails, and a cluster that the Envoy configuration does not define.
 
+use std::collections::BTreeSet;
+
 use portcullis_core::authn::Destination;
 use portcullis_core::config::{ConfigError, Warning, suggestion};
 use serde_json::{Map, Value};
@@ -85,7 +87,7 @@ impl Report {
             );
             return;
         };
-        self.load(module, "", &document.bytes, &VmEnvironment::Process, None);
+        self.load(module, "", &document.bytes, &VmEnvironment::Process, None, None);
         self.note_guess(module, evidence);
     }
 
@@ -109,7 +111,8 @@ impl Report {
         }
         if deployment.errors.is_empty() {
             let clusters = deployment.clusters.as_ref().map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
-            self.load(module, &deployment.path, &deployment.configuration, &deployment.environment, clusters.as_deref());
+            let tags = deployment.stats_tags.as_ref();
+            self.load(module, &deployment.path, &deployment.configuration, &deployment.environment, clusters.as_deref(), tags);
         } else {
             self.errors.extend(deployment.errors);
         }
@@ -124,12 +127,16 @@ impl Report {
         configuration: &[u8],
         environment: &VmEnvironment,
         clusters: Option<&[&str]>,
+        stats_tags: Option<&BTreeSet<String>>,
     ) {
         let value = serde_json::from_slice::<Value>(configuration).unwrap_or_default();
         let errors_before = self.errors.len();
         match module.module().load(configuration, environment) {
             Ok(loaded) => {
                 self.warnings.extend(loaded.warnings.into_iter().map(|warning| warning.within(path)));
+                if let Some(known) = stats_tags {
+                    self.check_stats_tags(path, &loaded.metric_labels, known);
+                }
                 if let Some(known) = clusters {
                     self.check_clusters(path, loaded.destinations, known);
                 }
@@ -138,6 +145,17 @@ impl Report {
         }
         let is_valid = self.errors.len() == errors_before;
         self.configurations.push(Checked { path: path.to_owned(), module, summary: summary(&value), is_valid });
+    }
+
+    fn check_stats_tags(&mut self, path: &str, labels: &[String], known: &BTreeSet<String>) {
+        let missing: Vec<_> = labels.iter().map(String::as_str).filter(|label| !known.contains(*label)).collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "stats_config.stats_tags has no {}: metrics keep these labels in their names; `portcullis stats-tags` prints the tags",
+                suggestion::list(&missing)
+            );
+            self.warnings.push(Warning::new(path, message));
+        }
     }
 
     fn check_clusters(&mut self, path: &str, destinations: Vec<Destination>, known: &[&str]) {
@@ -173,7 +191,7 @@ fn summary(value: &Value) -> String {
 }
 
 fn counts(object: &Map<String, Value>) -> Vec<String> {
-    const COUNTED: [(&str, &str, &str); 8] = [
+    const COUNTED: [(&str, &str, &str); 9] = [
         ("jwtRules", "issuer", "issuers"),
         ("rules", "rule", "rules"),
         ("strip", "stripped header", "stripped headers"),
@@ -182,6 +200,7 @@ fn counts(object: &Map<String, Value>) -> Vec<String> {
         ("sinks", "sink", "sinks"),
         ("labels", "label", "labels"),
         ("histograms", "histogram", "histograms"),
+        ("business", "business metric", "business metrics"),
     ];
     let count = |(key, one, many): &(&str, &str, &str)| {
         let length = object.get(*key)?.as_array()?.len();

@@ -49,6 +49,15 @@ impl Configuration {
         Self::read_that(path, said, "injects headers (auth-header or portcullis)", tells)
     }
 
+    /// The configuration in this file that counts requests; `said` is the module that the operator names.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_metrics(path: &Path, said: Option<ModuleName>) -> anyhow::Result<Self> {
+        let counts = |module| matches!(module, ModuleName::Metrics | ModuleName::Portcullis);
+        Self::read_that(path, said, "counts requests (metrics or portcullis)", counts)
+    }
+
     fn read_that(path: &Path, said: Option<ModuleName>, does: &str, is_meant: fn(ModuleName) -> bool) -> anyhow::Result<Self> {
         let source = Source::from_argument(path);
         let name = source.name();

@@ -19,6 +19,8 @@ pub struct Deployment {
     pub environment: VmEnvironment,
     /// The clusters that the document defines; absent when there may be others.
     pub clusters: Option<BTreeSet<String>>,
+    /// The labels that the document's proxy finds in the names of metrics; absent when it does not say.
+    pub stats_tags: Option<BTreeSet<String>>,
     /// What the proxy does with requests when the module fails.
     pub on_failure: OnFailure,
     /// What is wrong around the configuration.

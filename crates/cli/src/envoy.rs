@@ -31,17 +31,20 @@ pub fn is_envoy_document(document: &Value) -> bool {
 
 /// The deployments in a document.
 pub fn deployments(document: &Value) -> Vec<Deployment> {
-    let clusters = clusters(document);
+    let (clusters, stats_tags) = (clusters(document), stats_tags(document));
     let mut found = Vec::new();
     for_each_object(document, "", &mut |path, object| {
         let Some((filter, path)) = wasm_filter(object, path) else {
             return true;
         };
         let config_path = member(&path, "config");
-        found.push(match filter.get("config") {
-            Some(plugin) => deployment(plugin, &config_path, clusters.clone()),
-            None => deployment(&Value::Null, &config_path, clusters.clone()),
-        });
+        let mut found_here = match filter.get("config") {
+            Some(plugin) => deployment(plugin, &config_path),
+            None => deployment(&Value::Null, &config_path),
+        };
+        found_here.clusters.clone_from(&clusters);
+        found_here.stats_tags.clone_from(&stats_tags);
+        found.push(found_here);
         false
     });
     found
@@ -67,7 +70,16 @@ fn clusters(document: &Value) -> Option<BTreeSet<String>> {
     Some(clusters.iter().filter_map(|cluster| cluster.get("name")?.as_str()).map(str::to_owned).collect())
 }
 
-fn deployment(plugin: &Value, path: &str, clusters: Option<BTreeSet<String>>) -> Deployment {
+/// The names of `stats_config.stats_tags`; none when the document is no bootstrap.
+fn stats_tags(document: &Value) -> Option<BTreeSet<String>> {
+    field(document, "static_resources", "staticResources")?;
+    let config = field(document, "stats_config", "statsConfig").map(|(_, config)| config);
+    let tags = config.and_then(|config| field(config, "stats_tags", "statsTags")?.1.as_array());
+    let name = |tag: &Value| Some(field(tag, "tag_name", "tagName")?.1.as_str()?.to_owned());
+    Some(tags.map(Vec::as_slice).unwrap_or_default().iter().filter_map(name).collect())
+}
+
+fn deployment(plugin: &Value, path: &str) -> Deployment {
     let mut errors = Vec::new();
     let (configuration, configuration_path) = match configuration(plugin, path) {
         Ok(configuration) => configuration,
@@ -89,7 +101,8 @@ fn deployment(plugin: &Value, path: &str, clusters: Option<BTreeSet<String>>) ->
         },
         configuration: configuration.unwrap_or_default(),
         environment: VmEnvironment::Declared(environment),
-        clusters,
+        clusters: None,
+        stats_tags: None,
         on_failure: on_failure(plugin, path),
         errors,
         warnings: Vec::new(),

@@ -61,6 +61,7 @@ fn deployment(spec: &Value, plugin: &Value, spec_path: &str, plugin_path: &str) 
         configuration: plugin.get("pluginConfig").map(|config| config.to_string().into_bytes()).unwrap_or_default(),
         environment: VmEnvironment::Declared(environment),
         clusters: None,
+        stats_tags: None,
         on_failure,
         errors,
         warnings,

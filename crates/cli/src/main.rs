@@ -25,6 +25,7 @@ mod reference;
 mod report;
 mod schema;
 mod stand_ins;
+mod stats_tags;
 mod step;
 mod token;
 mod token_input;
@@ -43,6 +44,7 @@ use crate::explain::ExplainArguments;
 use crate::import::ImportArguments;
 use crate::module_name::ModuleName;
 use crate::report::{FormatArguments, Report};
+use crate::stats_tags::StatsTagsArguments;
 use crate::token::TokenArguments;
 
 /// The exit code for a configuration that is not right, a token that is not valid, a request that is refused.
@@ -69,6 +71,7 @@ enum Command {
     Audit(Box<AuditCommand>),
     Schema(SchemaArguments),
     Import(ImportArguments),
+    StatsTags(StatsTagsArguments),
     /// Prints the tables of reason codes, metrics and audit event fields as Markdown.
     #[command(hide = true)]
     Reference,
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
         Command::Audit(command) => audit::run(&command).map(exit_code),
         Command::Schema(arguments) => print(&schema_text(&arguments)),
         Command::Import(arguments) => import::run(&arguments),
+        Command::StatsTags(arguments) => stats_tags::text(&arguments).and_then(|text| print(&text)),
         Command::Reference => print(&reference::text()),
     };
     run.unwrap_or_else(|error| {

@@ -15,6 +15,7 @@ pub mod audit_log;
 pub mod audit_privacy;
 pub mod auth_header;
 pub mod bundle;
+pub mod business;
 pub mod byte_size;
 pub mod decrypt;
 pub mod decryption;

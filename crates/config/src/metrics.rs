@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::business::BusinessConfig;
 use crate::health::HealthConfig;
 
 /// What is counted.
@@ -13,6 +14,9 @@ pub struct MetricsConfig {
     pub labels: Option<Vec<Label>>,
     /// The histograms; default: all.
     pub histograms: Option<Vec<Histogram>>,
+    /// Metrics of what the requests mean, in the service's own words.
+    #[serde(default)]
+    pub business: Vec<BusinessConfig>,
     /// How many series each metric may have before the label value `other` stands for the rest; default 2000.
     pub max_series: Option<u32>,
     /// Where the gateway says how it is doing. Only the bundle knows: modules of their own do not see each other.

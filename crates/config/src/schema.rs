@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::business::StatusSet;
 use crate::byte_size::ByteSize;
 use crate::decrypt::ClaimPlace;
 use crate::deny::DenyBody;
@@ -68,6 +69,22 @@ impl JsonSchema for Probability {
             "type": "number",
             "minimum": 0,
             "maximum": 1,
+        })
+    }
+}
+
+impl JsonSchema for StatusSet {
+    fn schema_name() -> Cow<'static, str> {
+        "StatusSet".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let status = json_schema!({"type": "integer", "minimum": 100, "maximum": 599});
+        let class = json_schema!({"type": "string", "pattern": "^[1-5]xx$"});
+        json_schema!({
+            "description": "Statuses of answers: `201`, `2xx`, or a list of them.",
+            "type": ["integer", "string", "array"],
+            "oneOf": [status, class, {"type": "array", "minItems": 1, "items": {"oneOf": [status, class]}}],
         })
     }
 }

@@ -15,11 +15,14 @@
 //! | `method` | a method of RFC 9110 or PATCH, else `other` | `none` |
 //! | `status_class` | `1xx` to `5xx`, else `other` | `none` |
 //!
-//! So no value is a client's own text. The proxy never forgets a metric; therefore each family also has at most `maxSeries`
+//! Beside them come those that the operator defines ([`BusinessMetric`](business::BusinessMetric)).
+//!
+//! So no value of these is a client's own text. The proxy never forgets a metric; therefore each family also has at most `maxSeries`
 //! names, and one more whose every label is `other`.
 
 #[cfg(test)]
 mod board;
+mod business;
 mod callouts;
 pub mod catalogue;
 mod config_gauges;
@@ -42,6 +45,7 @@ pub use stats_tags::{stats_tag, stats_tags};
 use std::rc::Rc;
 use std::time::Duration;
 
+use self::business::BusinessSeries;
 use self::catalogue::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
 use crate::decision::Decision;
 use crate::recent::Recent;
@@ -59,6 +63,7 @@ pub struct Metrics {
     requests: Series,
     durations: Series,
     stripped: Series,
+    business: Vec<BusinessSeries>,
     name: SeriesName,
     recent: Recent<Labelled, Handles>,
 }
@@ -88,7 +93,10 @@ impl Metrics {
         let series = |kind| Series::new(kind, policy.max_series());
         let (requests, durations) = (series(MetricKind::Counter), series(MetricKind::Histogram));
         let stripped = series(MetricKind::Counter);
-        Self { policy, standalone, requests, durations, stripped, name: SeriesName::default(), recent: Recent::new(MAX_RECENT) }
+        let business =
+            policy.business().iter().map(|metric| BusinessSeries::new(Rc::clone(metric), policy.max_series())).collect();
+        let (name, recent) = (SeriesName::default(), Recent::new(MAX_RECENT));
+        Self { policy, standalone, requests, durations, stripped, business, name, recent }
     }
 }
 
@@ -114,7 +122,8 @@ impl Labelled {
 impl Stage for Metrics {
     fn needs(&self) -> Needs {
         // Beside labels, the decision tells of forged headers.
-        Needs { upstream_identity: self.standalone, ..Needs::default() }
+        let route_name = self.business.iter().any(BusinessSeries::needs_route_name);
+        Needs { upstream_identity: self.standalone, route_name, ..Needs::default() }
     }
 
     fn decides(&self) -> bool {
@@ -125,12 +134,12 @@ impl Stage for Metrics {
         None
     }
 
-    fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, _now: UnixTime, observer: &mut dyn Observer) {
-        let Self { policy, requests, durations, stripped, name, recent, .. } = self;
+    fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, now: UnixTime, observer: &mut dyn Observer) {
+        let Self { policy, requests, durations, stripped, business, name, recent, .. } = self;
         let values = LabelValues::of(exchange, ending, policy.labels());
         let mut series = |series: &mut Series, family, labels, observer: &mut dyn Observer| {
             name.write(family, labels, |label| values.get(label));
-            series.metric(name, family, labels, observer)
+            series.metric(name, |name| name.write(family, labels, |_| OTHER), observer)
         };
         let mut new = Handles { requests: None, duration: None };
         let known = recent.find(|labelled| labelled.is_of(exchange, &values));
@@ -158,6 +167,9 @@ impl Stage for Metrics {
         }
         if is_new {
             recent.keep(Labelled::of(exchange, &values), new);
+        }
+        for metric in business {
+            metric.on_log(exchange, ending, now, name, observer);
         }
     }
 }

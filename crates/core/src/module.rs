@@ -48,6 +48,8 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
     /// The algorithms whose signatures the proxy verifies, at native speed.
     pub native_algorithms: AlgorithmSet,
+    /// The labels that its metrics of requests have.
+    pub metric_labels: Vec<String>,
     /// The clusters that the proxy must have.
     pub destinations: Vec<Destination>,
     /// What is written to filter state, where the stages decide who is calling.
@@ -176,6 +178,7 @@ impl Loaded {
         let mut part = Self::default();
         let loaded = load(&mut part).map_err(|error| error.within(key))?;
         self.stages.append(&mut part.stages);
+        self.metric_labels.append(&mut part.metric_labels);
         self.warnings.extend(part.warnings.into_iter().map(|warning| warning.within(key)));
         self.destinations.extend(part.destinations.into_iter().map(|destination| destination.within(key)));
         Ok(loaded)
@@ -310,6 +313,7 @@ impl Loaded {
         let (policy, warnings) = metrics::Policy::compile(config)?;
         self.warnings.extend(warnings);
         let policy = Rc::new(policy);
+        self.metric_labels.extend(policy.label_names());
         self.stages.push(Box::new(Metrics::new(Rc::clone(&policy), standalone)));
         Ok(policy)
     }

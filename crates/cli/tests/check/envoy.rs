@@ -171,7 +171,11 @@ fn checks_an_envoy_configuration() {
             "fails open, by number; only counts",
             format!("{{configuration: {}, vm_config: {{{}}}, failurePolicy: 3}}", struct_of("{}"), self::code("metrics")),
             ok("metrics", "defaults only"),
-            format!("warning: {AT}.failurePolicy: when the module fails, requests pass uncounted\n"),
+            format!(
+                "warning: {AT}.failurePolicy: when the module fails, requests pass uncounted\n\
+                 warning: {AT}.configuration.value: stats_config.stats_tags has no `rule`, `decision`, `reason`, `issuer`, `method`, \
+                 `status_class`: metrics keep these labels in their names; `portcullis stats-tags` prints the tags\n"
+            ),
             0,
         ),
         (

@@ -7,4 +7,5 @@ mod istio;
 mod module;
 mod output;
 mod run;
+mod stats_tags;
 mod syntax;

@@ -68,6 +68,9 @@ macro_rules! catalogue {
             pub static $constant: Family = Family { name: $name, kind: MetricKind::$kind, labels: &[$($label),*] };
         )+
 
+        /// Every metric, without what is said of it.
+        pub static FAMILIES: &[&Family] = &[$(&$constant),+];
+
         /// Every metric, in the order of the documentation.
         pub static CATALOGUE: &[Entry] =
             &[$(Entry { family: &$constant, modules: &[$(Module::$module),+], meaning: $meaning.trim_ascii() }),+];
@@ -213,7 +216,7 @@ pub static WORDS: &[Words] = &[
 
 /// The names of all labels, each once, in the order in which the catalogue names them first.
 pub fn label_names() -> impl Iterator<Item = &'static str> {
-    let all = || CATALOGUE.iter().flat_map(|entry| entry.family.labels).copied();
+    let all = || FAMILIES.iter().flat_map(|family| family.labels).copied();
     all().enumerate().filter(move |(place, label)| all().take(*place).all(|other| other != *label)).map(|(_, label)| label)
 }
 

@@ -107,8 +107,7 @@ impl SeriesName {
         for (label, value) in labels {
             self.0.push_str(label);
             self.0.push_str("=.=");
-            let value = value.bytes().take(MAX_VALUE_BYTES);
-            self.0.extend(value.map(|byte| if is_plain(byte) { char::from(byte) } else { '_' }));
+            push_plain(value, &mut self.0);
             self.0.push_str(";.;");
         }
         self.0.push_str(family);
@@ -119,6 +118,12 @@ impl SeriesName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Appends a value as it stands in a name.
+pub(super) fn push_plain(value: &str, text: &mut String) {
+    let value = value.bytes().take(MAX_VALUE_BYTES);
+    text.extend(value.map(|byte| if is_plain(byte) { char::from(byte) } else { '_' }));
 }
 
 const fn is_plain(byte: u8) -> bool {

@@ -1,5 +1,8 @@
 //! What the operator wants to be counted, checked once.
 
+use std::rc::Rc;
+
+use super::business::{self, BusinessMetric};
 use crate::config::metrics::{Histogram, Label, MetricsConfig};
 use crate::config::{ConfigError, Warning};
 
@@ -16,6 +19,7 @@ pub struct Policy {
     rule_label: Vec<Label>,
     has_durations: bool,
     measures_verifications: bool,
+    business: Vec<Rc<BusinessMetric>>,
     max_series: usize,
 }
 
@@ -23,7 +27,7 @@ impl Policy {
     /// The policy for a configuration, whose own place in the document is the empty path.
     ///
     /// # Errors
-    /// When a label or a histogram is named twice, or `maxSeries` is out of bounds.
+    /// When a label or a histogram is named twice, `maxSeries` is out of bounds, or one of `business` is not right.
     pub fn compile(config: &MetricsConfig) -> Result<(Self, Vec<Warning>), ConfigError> {
         let labels = config.labels.as_deref().unwrap_or(&Label::ALL);
         let histograms = config.histograms.as_deref().unwrap_or(&Histogram::ALL);
@@ -37,7 +41,9 @@ impl Policy {
         let rule_label = labels.iter().copied().filter(|label| *label == Label::Rule).collect();
         let has_durations = histograms.contains(&Histogram::RequestDurationMs);
         let measures_verifications = histograms.contains(&Histogram::VerifyDurationUs);
-        Ok((Self { labels: labels.to_vec(), rule_label, has_durations, measures_verifications, max_series }, Vec::new()))
+        let business = business::compile(&config.business, "business")?;
+        let labels = labels.to_vec();
+        Ok((Self { labels, rule_label, has_durations, measures_verifications, business, max_series }, Vec::new()))
     }
 
     /// The labels of the request counter.
@@ -62,6 +68,25 @@ impl Policy {
     #[must_use]
     pub const fn max_series(&self) -> usize {
         self.max_series
+    }
+
+    /// The metrics of the operator's own.
+    #[must_use]
+    pub fn business(&self) -> &[Rc<BusinessMetric>] {
+        &self.business
+    }
+
+    /// The names of all labels that the stage writes, each once.
+    #[must_use]
+    pub fn label_names(&self) -> Vec<String> {
+        let own = self.labels.iter().map(|label| label.as_str().to_owned());
+        let mut names: Vec<String> = Vec::new();
+        for name in own.chain(self.business.iter().flat_map(|metric| metric.label_names().map(str::to_owned))) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The label `rule`, when it is among the labels.

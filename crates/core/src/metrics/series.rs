@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::{OTHER, SeriesName};
-use crate::config::metrics::Label;
+use super::labels::SeriesName;
 use crate::stage::{MetricId, MetricKind, Observer};
 
 /// The series of one metric.
@@ -28,12 +27,11 @@ impl Series {
 
     /// The handle of the series with this name, or of the one for the rest; `None` when the proxy refused to define it.
     ///
-    /// `name` is written over when it has to become the name for the rest.
+    /// `write_rest` writes over `name` when it has to become the name for the rest.
     pub fn metric(
         &mut self,
         name: &mut SeriesName,
-        family: &str,
-        labels: &[Label],
+        write_rest: impl FnOnce(&mut SeriesName),
         observer: &mut dyn Observer,
     ) -> Option<MetricId> {
         if let Some(known) = self.known.get(name.as_str()) {
@@ -45,7 +43,7 @@ impl Series {
             return metric;
         }
         *self.rest.get_or_insert_with(|| {
-            name.write(family, labels, |_| OTHER);
+            write_rest(name);
             observer.define_metric(self.kind, name.as_str())
         })
     }

@@ -1,0 +1,149 @@
+//! `business`: metrics of what the requests mean, in the service's own words.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+
+use crate::matching::MatchConfig;
+
+/// A metric of the operator's own: which requests it is about, what is counted of them, and its labels.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BusinessConfig {
+    /// Its name: `placed_orders` is shown as `portcullis_placed_orders_total`.
+    pub name: String,
+    /// The requests; default: all.
+    pub r#match: Option<MatchConfig>,
+    /// The statuses of their answers; default `2xx`.
+    #[serde(default)]
+    pub status: StatusSet,
+    /// Its labels: each is a text with `{claim.NAME}`, `{path.NAME}`, `{rule}`, `{decision}`, `{reason}`, `{issuer}`, `{method}` or
+    /// `{status_class}` in it. Where there is no such claim or parameter the value is `none`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// What kind of metric it is; default `counter`.
+    #[serde(default)]
+    pub kind: BusinessKind,
+    /// What is added, recorded or shown; a counter does without, and counts the requests.
+    pub value: Option<BusinessValue>,
+    /// How many different values each label may have in a worker before `other` stands for the rest; default 100.
+    pub max_values: Option<u32>,
+}
+
+/// The kind of a metric.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BusinessKind {
+    /// The number of the requests, or the sum of their values.
+    #[default]
+    Counter,
+    /// The value of the last request.
+    Gauge,
+    /// How the values are distributed.
+    Histogram,
+}
+
+/// A number that a request has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BusinessValue {
+    /// The bytes of the request's body; the name gets `_bytes`.
+    RequestBytes,
+    /// The bytes of the answer's body; the name gets `_bytes`.
+    ResponseBytes,
+    /// The time from the request's headers to the end of the exchange; the name gets `_ms`.
+    DurationMs,
+    /// When the request ended, in seconds since 1970, for a gauge; the name gets `_timestamp_seconds`.
+    TimestampSeconds,
+}
+
+const EXPECTED: &str = "a status such as 201, a class such as \"2xx\", or a list of them";
+
+/// Statuses of answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusSet(Vec<(u16, u16)>);
+
+impl Default for StatusSet {
+    fn default() -> Self {
+        Self(vec![(200, 299)])
+    }
+}
+
+impl StatusSet {
+    /// Whether a status is among them.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|(first, last)| (*first..=*last).contains(&status))
+    }
+
+    fn class(text: &str) -> Option<(u16, u16)> {
+        let digit = text.strip_suffix("xx").filter(|digit| matches!(*digit, "1" | "2" | "3" | "4" | "5"))?;
+        let first = digit.parse::<u16>().ok()?.checked_mul(100)?;
+        Some((first, first.checked_add(99)?))
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StatusVisitor)
+    }
+}
+
+struct StatusVisitor;
+
+impl<'de> Visitor<'de> for StatusVisitor {
+    type Value = StatusSet;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<StatusSet, E> {
+        StatusSet::class(text).map(|range| StatusSet(vec![range])).ok_or_else(|| E::custom(format_args!("must be {EXPECTED}")))
+    }
+
+    fn visit_u64<E: Error>(self, status: u64) -> Result<StatusSet, E> {
+        let status = u16::try_from(status).ok().filter(|status| (100..=599).contains(status));
+        status.map(|status| StatusSet(vec![(status, status)])).ok_or_else(|| E::custom(format_args!("must be {EXPECTED}")))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<StatusSet, A::Error> {
+        let mut all = Vec::new();
+        while let Some(StatusSet(mut ranges)) = elements.next_element()? {
+            all.append(&mut ranges);
+        }
+        if all.is_empty() {
+            return Err(A::Error::custom("is empty, so nothing would be counted"));
+        }
+        Ok(StatusSet(all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_numbers_classes_and_lists_of_them() {
+        for (text, inside, outside) in [
+            ("\"2xx\"", &[200, 204, 299][..], &[199, 300][..]),
+            ("404", &[404], &[403, 405]),
+            ("[\"5xx\", 429]", &[500, 599, 429], &[428, 600]),
+        ] {
+            let set: StatusSet = serde_json::from_str(text).unwrap();
+            assert!(inside.iter().all(|status| set.contains(*status)), "{text}");
+            assert!(!outside.iter().any(|status| set.contains(*status)), "{text}");
+        }
+        assert_eq!(StatusSet::default(), serde_json::from_str("\"2xx\"").unwrap());
+        for text in
+            ["\"2XX\"", "\"6xx\"", "\"200\"", "\"\"", "\"xx\"", "99", "600", "70000", "-1", "2.5", "[]", "{}", "null", "true"]
+        {
+            assert!(serde_json::from_str::<StatusSet>(text).is_err(), "{text}");
+        }
+    }
+}
