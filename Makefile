@@ -56,7 +56,7 @@ test-wasm: build ## the built modules in an embedded runtime, with a hostile hos
 	cargo test -p portcullis-wasm-tests --no-fail-fast
 
 test-e2e: build ## the built modules in a real Envoy
-	@scripts/tools.sh envoy jose idp stores
+	@scripts/tools.sh envoy jose idp stores prometheus
 	cargo test -p portcullis-testbed -p portcullis-e2e --no-fail-fast
 
 test-node: ## the pure crates on wasm32, in Node

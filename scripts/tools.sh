@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what is named is there, and installs what is not: into .tools/, with rustup, or as Debian packages.
 #
-#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [stores] [qryn] [lint] [compose] [bench] [mutants]
+#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [stores] [prometheus] [qryn] [lint] [compose] [bench] [mutants]
 #                                         nothing named: all but qryn, compose, bench and mutants
 #
 #   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
@@ -9,6 +9,7 @@
 #   jose    openssl, and python3 with cryptography, jwcrypto and jwt, whose tokens and values the tests in a real proxy send
 #   idp     glewlwyd and sqlite3: an authorization server, for the tests in a real proxy
 #   stores  PostgreSQL, rsyslog, an OpenTelemetry collector and, where Debian has it, ClickHouse: where audit events are kept
+#   prometheus  Prometheus and promtool, which scrape the proxy and check its metrics and rules
 #   qryn    what stands for Loki and Elasticsearch, with its database: 1 GB; only when it is named
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
@@ -21,7 +22,7 @@ source "$(dirname "$0")/lib.sh"
 has cargo || die "cargo is missing: install Rust with rustup (https://rustup.rs)"
 has cc || apt_install "linking the build scripts of crates" gcc libc6-dev
 
-(($#)) || set -- wasm envoy node demo jose idp stores lint
+(($#)) || set -- wasm envoy node demo jose idp stores prometheus lint
 for tool in "$@"; do
     case $tool in
     wasm)
@@ -57,6 +58,9 @@ for tool in "$@"; do
             say "there is no package of ClickHouse here: its tests are skipped"
         fi
         "$ROOT/scripts/rotel.sh" >/dev/null || say "there is no rotel for this machine: the tests with a collector are skipped"
+        ;;
+    prometheus)
+        { has prometheus && has promtool; } || apt_install "a Prometheus to test with" prometheus
         ;;
     qryn)
         { has node && has npm; } || apt_install "qryn" nodejs npm

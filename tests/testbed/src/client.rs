@@ -103,6 +103,10 @@ impl Client {
         Self { address }
     }
 
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The port of the listener.
     #[must_use]
     pub const fn port(&self) -> u16 {

@@ -95,6 +95,12 @@ impl Envoy {
         Client::new(self.admin).get(path).text()
     }
 
+    /// The address of the admin interface.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// The statistics in Envoy's own form, one `name: value` a line.
     #[must_use]
     #[track_caller]
