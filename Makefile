@@ -48,8 +48,8 @@ test-fuzz: ## the fuzz targets for a few seconds: their seeds, and the same muta
 fuzz: ## each fuzz target for a minute, or for TIME=900 seconds
 	@scripts/fuzz.sh $(or $(TIME),60)
 
-test-manifests: build ## envoy/ by Envoy itself, istio/ by its CRDs (needs CONFORMANCE)
-	@scripts/tools.sh envoy
+test-manifests: build ## envoy/ by Envoy itself, istio/ by its CRDs (needs CONFORMANCE), observability/ by promtool
+	@scripts/tools.sh envoy prometheus
 	cargo test -p portcullis-manifests --no-fail-fast
 
 test-wasm: build ## the built modules in an embedded runtime, with a hostile host
