@@ -35,8 +35,9 @@ BUNDLE_HTTP = "portcullis.wasm, http"
 AUDITING = (BUNDLE_NO_AUDIT, BUNDLE_UNRECORDED, BUNDLE_JSON_LOG, BUNDLE_ACCESSLOG, BUNDLE_OWN_MEMBERS, BUNDLE_HTTP)
 
 VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, MODULE_EQUAL, BUNDLE, *INJECTING, *AUDITING)
-# Where the caches of tokens are compared, in time, in a chain and in memory.
-IN_CHAIN = tuple(variant for variant in VARIANTS if variant not in AUDITING)
+# What the access log of the listener writes is written once, however many filters there are.
+BY_ACCESS_LOG = (BUNDLE_JSON_LOG, BUNDLE_ACCESSLOG, BUNDLE_OWN_MEMBERS)
+IN_CHAIN = tuple(variant for variant in VARIANTS if variant not in BY_ACCESS_LOG)
 # What is compared with jwt_authn.
 OURS = (MODULE, MODULE_EQUAL, BUNDLE)
 

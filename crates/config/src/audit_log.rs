@@ -112,4 +112,7 @@ pub struct IncludeConfig {
     /// Paths of claims in the token, joined by dots.
     #[serde(default)]
     pub claims: Vec<String>,
+    /// Whether `request.protocol` is filled in: to ask the proxy costs as much as all of the event's text; default false.
+    #[serde(default)]
+    pub protocol: bool,
 }

@@ -153,7 +153,7 @@ impl Stage for AuditLog {
         };
         let reason = exchange.decision.as_ref().map(|decision| &*decision.reason);
         let is_blocked = reason == Some(Rejection::AuditUnavailable.code());
-        self.sinks.write(&event, &line, is_blocked, now, observer);
+        self.sinks.write(&event, line, is_blocked, now, observer);
     }
 
     fn due(&mut self, now: UnixTime, _shared: &mut dyn SharedData) -> Due {
@@ -184,7 +184,7 @@ impl Stage for AuditLog {
     fn close(&mut self, now: UnixTime, observer: &mut dyn Observer) {
         let Some(chain) = self.chain.as_mut().filter(|_| self.serials.last() > 0) else { return };
         let serial = self.serials.take();
-        let id: Rc<str> = serial.to_string().into();
+        let id: Rc<str> = serial.text().into();
         let line = chain.close(evidence::end(&id, now), serial.seq, now.as_secs());
         self.sinks.close(&id, &line, now, observer);
     }

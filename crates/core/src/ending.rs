@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::response_flags::ResponseFlags;
 
-/// How an exchange ended. What no stage asks for is not read from the proxy.
+/// How an exchange ended. What no stage asks for is not read from the proxy, and each thing costs a call.
 pub trait Ending {
     /// The status of the response; absent when none was sent (the client went away).
     fn status(&self) -> Option<u16>;
@@ -14,11 +14,21 @@ pub trait Ending {
     fn flags(&self) -> ResponseFlags;
     /// Who made the response, in the proxy's words: `via_upstream`, `direct_response`, `rbac_access_denied_matched_policy[…]`.
     fn details(&self) -> Option<&str>;
-    /// All of it. Whoever wants all asks for this first: it is read at once.
-    fn facts(&self) -> &Facts;
+    /// The bytes of the response's body.
+    fn response_bytes(&self) -> Option<u64>;
+    /// The bytes of the request's body.
+    fn request_bytes(&self) -> Option<u64>;
+    /// The status of gRPC. For what is no gRPC the proxy makes one up.
+    fn grpc_status(&self) -> Option<u64>;
+    /// The protocol of the request: `HTTP/1.1`, `HTTP/2`.
+    fn protocol(&self) -> Option<String>;
+    /// The address from which the request came, with its port.
+    fn client(&self) -> Option<String>;
+    /// The first URI in the certificate that the client has shown: a SPIFFE ID, where there is a mesh.
+    fn peer(&self) -> Option<String>;
 }
 
-/// What the proxy knows of an exchange that has ended, beside status and duration.
+/// What an [`Ending`] says, beside status and duration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// What went wrong.
@@ -67,7 +77,80 @@ impl Ending for Completion {
         self.facts.details.as_deref()
     }
 
-    fn facts(&self) -> &Facts {
-        &self.facts
+    fn response_bytes(&self) -> Option<u64> {
+        self.facts.response_bytes
+    }
+
+    fn request_bytes(&self) -> Option<u64> {
+        self.facts.request_bytes
+    }
+
+    fn grpc_status(&self) -> Option<u64> {
+        self.facts.grpc_status
+    }
+
+    fn protocol(&self) -> Option<String> {
+        self.facts.protocol.clone()
+    }
+
+    fn client(&self) -> Option<String> {
+        self.facts.client.clone()
+    }
+
+    fn peer(&self) -> Option<String> {
+        self.facts.peer.clone()
+    }
+}
+
+/// An end of which nothing may be asked but what it has.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Unasked {
+    pub status: Option<u16>,
+    pub details: Option<&'static str>,
+}
+
+#[cfg(test)]
+impl Ending for Unasked {
+    fn status(&self) -> Option<u16> {
+        assert!(self.status.is_some(), "nobody needs the status");
+        self.status
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        panic!("nobody needs the duration")
+    }
+
+    fn flags(&self) -> ResponseFlags {
+        panic!("nobody needs the flags")
+    }
+
+    fn details(&self) -> Option<&str> {
+        assert!(self.details.is_some(), "nobody needs the details");
+        self.details
+    }
+
+    fn response_bytes(&self) -> Option<u64> {
+        panic!("nobody needs the bytes of the response")
+    }
+
+    fn request_bytes(&self) -> Option<u64> {
+        panic!("nobody needs the bytes of the request")
+    }
+
+    fn grpc_status(&self) -> Option<u64> {
+        panic!("nobody needs the status of gRPC")
+    }
+
+    fn protocol(&self) -> Option<String> {
+        panic!("nobody needs the protocol")
+    }
+
+    fn client(&self) -> Option<String> {
+        panic!("nobody needs the client")
+    }
+
+    fn peer(&self) -> Option<String> {
+        panic!("nobody needs the peer")
     }
 }

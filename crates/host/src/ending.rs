@@ -1,21 +1,23 @@
-//! How an exchange ended, read from the proxy when a stage asks for it, and then only once.
+//! How an exchange ended, read from the proxy when a stage asks for it. What several stages ask for is read once.
 
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use portcullis_core::ending::{Ending, Facts};
+use portcullis_core::ending::Ending;
 use portcullis_core::response_flags::ResponseFlags;
 
-use crate::attributes::{self, Values};
 use crate::proxy::Proxy;
 
 const RESPONSE_CODE: &str = "response\0code";
 const RESPONSE_FLAGS: &str = "response\0flags";
 const RESPONSE_DETAILS: &str = "response\0code_details";
-/// Read by themselves: most exchanges have neither.
+const RESPONSE_SIZE: &str = "response\0size";
 const GRPC_STATUS: &str = "response\0grpc_status";
 const PEER: &str = "connection\0uri_san_peer_certificate";
 const REQUEST_DURATION: &str = "request\0duration";
+const REQUEST_SIZE: &str = "request\0size";
+const REQUEST_PROTOCOL: &str = "request\0protocol";
+const SOURCE_ADDRESS: &str = "source\0address";
 
 /// The end of the exchange of the effective context.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct ProxyEnding<'a, P> {
     duration: OnceCell<Option<Duration>>,
     flags: OnceCell<ResponseFlags>,
     details: OnceCell<Option<String>>,
-    facts: OnceCell<Facts>,
+    grpc_status: OnceCell<Option<u64>>,
 }
 
 impl<'a, P: Proxy> ProxyEnding<'a, P> {
@@ -37,7 +39,7 @@ impl<'a, P: Proxy> ProxyEnding<'a, P> {
             duration: known(duration),
             flags: OnceCell::new(),
             details: OnceCell::new(),
-            facts: OnceCell::new(),
+            grpc_status: OnceCell::new(),
         }
     }
 
@@ -45,20 +47,14 @@ impl<'a, P: Proxy> ProxyEnding<'a, P> {
         self.proxy.property(path).ok()?
     }
 
-    fn read_all(&self) -> Facts {
-        let [code, flags, details, response_bytes, protocol, request_bytes, client]: Values = attributes::read(self.proxy);
-        // What is known already is what was told before.
-        let _ = self.status.set(status(code));
-        Facts {
-            flags: *self.flags.get_or_init(|| response_flags(flags)),
-            details: self.details.get_or_init(|| details.and_then(text)).clone(),
-            response_bytes: response_bytes.and_then(number),
-            grpc_status: self.read(GRPC_STATUS).and_then(number),
-            protocol: protocol.and_then(text),
-            request_bytes: request_bytes.and_then(number),
-            client: client.and_then(text),
-            peer: self.read(PEER).and_then(text),
-        }
+    fn text(&self, path: &str) -> Option<String> {
+        let bytes = self.read(path)?;
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn number(&self, path: &str) -> Option<u64> {
+        Some(u64::from_le_bytes(self.read(path)?.try_into().ok()?))
     }
 }
 
@@ -67,41 +63,44 @@ fn known<T>(value: Option<T>) -> OnceCell<Option<T>> {
     value.map_or_else(OnceCell::new, |value| OnceCell::from(Some(value)))
 }
 
-fn number(bytes: Vec<u8>) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.try_into().ok()?))
-}
-
-fn text(bytes: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-    (!text.is_empty()).then_some(text)
-}
-
-fn status(code: Option<Vec<u8>>) -> Option<u16> {
-    code.and_then(number).and_then(|code| u16::try_from(code).ok()).filter(|code| *code != 0)
-}
-
-fn response_flags(flags: Option<Vec<u8>>) -> ResponseFlags {
-    ResponseFlags(flags.and_then(number).unwrap_or_default())
-}
-
 impl<P: Proxy> Ending for ProxyEnding<'_, P> {
     fn status(&self) -> Option<u16> {
-        *self.status.get_or_init(|| status(self.read(RESPONSE_CODE)))
+        *self.status.get_or_init(|| u16::try_from(self.number(RESPONSE_CODE)?).ok().filter(|code| *code != 0))
     }
 
     fn duration(&self) -> Option<Duration> {
-        *self.duration.get_or_init(|| self.read(REQUEST_DURATION).and_then(number).map(Duration::from_nanos))
+        *self.duration.get_or_init(|| self.number(REQUEST_DURATION).map(Duration::from_nanos))
     }
 
     fn flags(&self) -> ResponseFlags {
-        *self.flags.get_or_init(|| response_flags(self.read(RESPONSE_FLAGS)))
+        *self.flags.get_or_init(|| ResponseFlags(self.number(RESPONSE_FLAGS).unwrap_or_default()))
     }
 
     fn details(&self) -> Option<&str> {
-        self.details.get_or_init(|| self.read(RESPONSE_DETAILS).and_then(text)).as_deref()
+        self.details.get_or_init(|| self.text(RESPONSE_DETAILS)).as_deref()
     }
 
-    fn facts(&self) -> &Facts {
-        self.facts.get_or_init(|| self.read_all())
+    fn response_bytes(&self) -> Option<u64> {
+        self.number(RESPONSE_SIZE)
+    }
+
+    fn request_bytes(&self) -> Option<u64> {
+        self.number(REQUEST_SIZE)
+    }
+
+    fn grpc_status(&self) -> Option<u64> {
+        *self.grpc_status.get_or_init(|| self.number(GRPC_STATUS))
+    }
+
+    fn protocol(&self) -> Option<String> {
+        self.text(REQUEST_PROTOCOL)
+    }
+
+    fn client(&self) -> Option<String> {
+        self.text(SOURCE_ADDRESS)
+    }
+
+    fn peer(&self) -> Option<String> {
+        self.text(PEER)
     }
 }

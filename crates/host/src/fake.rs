@@ -40,7 +40,6 @@ pub struct FakeProxy {
     pub streams: RefCell<BTreeMap<u32, FakeStream>>,
     pub properties: RefCell<BTreeMap<String, Vec<u8>>>,
     pub read: RefCell<Vec<String>>,
-    pub attributes: RefCell<Option<Vec<u8>>>,
     pub configuration: RefCell<Vec<u8>>,
     pub failing: RefCell<BTreeSet<&'static str>>,
     pub lines: RefCell<Vec<(Severity, String)>>,
@@ -63,7 +62,6 @@ impl Default for FakeProxy {
             streams: RefCell::default(),
             properties: RefCell::default(),
             read: RefCell::default(),
-            attributes: RefCell::default(),
             configuration: RefCell::default(),
             failing: RefCell::default(),
             lines: RefCell::default(),
@@ -179,11 +177,6 @@ impl Proxy for &FakeProxy {
         self.read.borrow_mut().push(path.clone());
         let state = self.streams.borrow().get(&self.context.get()).and_then(|stream| stream.state.get(&path).cloned());
         Ok(state.or_else(|| self.properties.borrow().get(&path).cloned()))
-    }
-
-    fn attributes(&self) -> Result<Vec<u8>> {
-        self.call("attributes")?;
-        self.attributes.borrow().clone().ok_or(Error::malformed("attributes"))
     }
 
     fn set_state(&self, key: &str, value: &[u8]) -> Result<()> {

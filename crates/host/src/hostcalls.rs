@@ -14,7 +14,7 @@ use crate::error::{Error, Result, check};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
 use crate::verify_signature::VerifySignature;
-use crate::{abi, attributes, buffers};
+use crate::{abi, buffers};
 
 /// The proxy that loaded the module.
 #[derive(Debug, Clone, Copy, Default)]
@@ -159,10 +159,6 @@ impl Proxy for Hostcalls {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    fn attributes(&self) -> Result<Vec<u8>> {
-        attributes::evaluate()
     }
 
     fn set_state(&self, key: &str, value: &[u8]) -> Result<()> {

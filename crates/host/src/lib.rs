@@ -38,7 +38,6 @@
 #![deny(unsafe_code)]
 
 mod abi;
-mod attributes;
 pub mod buffers;
 pub mod dispatcher;
 mod ending;

@@ -49,8 +49,6 @@ pub trait Proxy {
     fn reset(&self) -> Result<()>;
     /// Reads a property of the effective context; `None` when there is none. The words of its path are joined by zero bytes.
     fn property(&self, path: &str) -> Result<Option<Vec<u8>>>;
-    /// Reads all attributes of [`attributes`](crate::attributes) of the effective context at once, as a list in the proxy's own form.
-    fn attributes(&self) -> Result<Vec<u8>>;
     /// Writes a value of filter state of the effective context.
     fn set_state(&self, key: &str, value: &[u8]) -> Result<()>;
     /// Says that the effective context, a root that asked for more time, needs no more.

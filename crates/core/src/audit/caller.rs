@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::event::Included;
+use super::redaction::escape;
 use crate::principal::{Identity, Method, Principal};
 use crate::recent::Recent;
 
@@ -56,7 +57,7 @@ impl Caller {
 
     fn written(mut self) -> Self {
         // Every key is text and every number finite.
-        self.json = serde_json::to_string(&self).unwrap_or_default();
+        self.json = escape(serde_json::to_string(&self).unwrap_or_default());
         self
     }
 

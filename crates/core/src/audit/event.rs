@@ -4,7 +4,6 @@
 //! in `schema` tells how to read it. A change that would break a reader gets another version.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::caller::{Caller, Callers};
@@ -17,12 +16,16 @@ use super::timestamp::Timestamp;
 use crate::config::fraction::Fraction;
 use crate::decision::Decision;
 use crate::request::Request;
-use crate::stage::{Completion, Ending, Exchange, Facts};
+use crate::response_flags::ResponseFlags;
+use crate::stage::{Ending, Exchange};
 use crate::stripped::Stripped;
 use crate::time::UnixTime;
 
 /// The name and version of the event's form.
 pub const SCHEMA: &str = "portcullis.audit/1";
+
+/// The methods of requests that mostly have no body (RFC 9110 section 9.3).
+const METHODS_WITHOUT_BODY: [&str; 5] = ["GET", "HEAD", "OPTIONS", "DELETE", "TRACE"];
 
 /// The names of what may stand in an event beside what always does.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +36,8 @@ pub struct Included {
     pub query_params: Vec<String>,
     /// Paths of claims.
     pub claims: Vec<String>,
+    /// Whether the protocol of the request is asked for.
+    pub protocol: bool,
     /// How they are written.
     pub privacy: Privacy,
     /// The callers of late.
@@ -83,12 +88,12 @@ pub(super) struct RequestRecord<'a> {
     pub(super) path: Option<Cow<'a, str>>,
     pub(super) path_template: Option<&'a str>,
     pub(super) protocol: Option<String>,
-    pub(super) headers: BTreeMap<&'a str, String>,
-    pub(super) query: BTreeMap<&'a str, String>,
+    pub(super) headers: Vec<(&'a str, Cow<'a, str>)>,
+    pub(super) query: Vec<(&'a str, Cow<'a, str>)>,
     pub(super) bytes: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ResponseRecord {
     pub(super) status: Option<u16>,
     pub(super) bytes: Option<u64>,
@@ -97,7 +102,7 @@ pub(super) struct ResponseRecord {
     pub(super) details: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ClientRecord {
     pub(super) address: Option<String>,
     pub(super) peer: Option<String>,
@@ -115,13 +120,11 @@ impl<'a> Event<'a> {
         recorded: Recorded,
         included: &'a Included,
     ) -> Self {
-        let nothing = Completion::default();
-        let outcome = if included.is_lean { Outcome::at_once(exchange, ending) } else { Outcome::of_known(exchange, ending) };
-        let ending = if included.is_lean { &nothing } else { ending };
-        let facts = ending.facts();
         let request = &exchange.request;
         let privacy = &included.privacy;
-        Self {
+        let is_usual = Outcome::is_usual(exchange, ending);
+        let outcome = if is_usual { Outcome::Allowed } else { Outcome::of(exchange, ending) };
+        let mut event = Self {
             schema: SCHEMA,
             id,
             time: Timestamp(exchange.started.unwrap_or(now)),
@@ -132,18 +135,41 @@ impl<'a> Event<'a> {
             decision: exchange.decision.as_ref(),
             stripped_headers: stripped(&exchange.stripped, privacy),
             principal: exchange.identity.as_ref().and_then(|identity| included.callers.of(identity, included)),
-            request: RequestRecord::new(request, facts, named.path_template, included),
+            request: RequestRecord::new(request, named.path_template, included),
             request_id: request.request_id(),
             trace_id: exchange.trace_id().map(|trace| trace.to_string()),
             truncated: false,
-            response: ResponseRecord::new(ending, is_grpc(request.headers()), privacy),
-            duration_ms: ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
-            client: ClientRecord {
-                address: facts.client.as_deref().map(|address| privacy.treated(without_port(address), privacy.client)),
-                peer: facts.peer.as_deref().map(|peer| privacy.text(peer).into_owned()),
-            },
+            response: ResponseRecord::default(),
+            duration_ms: None,
+            client: ClientRecord::default(),
             limit: privacy.event_limit,
+        };
+        if !included.is_lean {
+            event.read(request, ending, is_usual, included);
         }
+        event
+    }
+
+    /// Adds what only the proxy knows.
+    fn read(&mut self, request: &Request, ending: &dyn Ending, is_usual: bool, included: &Included) {
+        let privacy = &included.privacy;
+        let text = |text: &str| privacy.text(text).into_owned();
+        self.request.bytes = request_bytes(request, ending);
+        self.request.protocol = included.protocol.then(|| ending.protocol()).flatten().as_deref().map(text);
+        let flags = if is_usual { ResponseFlags::default() } else { ending.flags() };
+        self.response = ResponseRecord {
+            status: ending.status(),
+            bytes: ending.response_bytes(),
+            grpc_status: if is_grpc(request.headers()) { ending.grpc_status() } else { None },
+            flags: (!flags.is_empty()).then(|| flags.to_string()),
+            details: ending.details().map(text),
+        };
+        self.duration_ms = ending.duration().map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        let address = ending.client();
+        self.client = ClientRecord {
+            address: address.map(|address| privacy.treated(without_port(&address), privacy.client)),
+            peer: ending.peer().as_deref().map(text),
+        };
     }
 
     /// What tells it from all others.
@@ -187,15 +213,24 @@ fn stripped(headers: &Stripped, privacy: &Privacy) -> Option<Vec<String>> {
 }
 
 impl<'a> RequestRecord<'a> {
-    fn new(request: &'a Request, facts: &Facts, path_template: Option<&'a str>, included: &'a Included) -> Self {
+    fn new(request: &'a Request, path_template: Option<&'a str>, included: &'a Included) -> Self {
         let privacy = &included.privacy;
         let text = |value| privacy.text(value);
         let header = |(place, name): (usize, &'a String)| {
-            let values: Vec<_> = request.headers().all(name).collect();
-            (!values.is_empty()).then(|| (name.as_str(), privacy.header(place, &values.join(&b", "[..]))))
+            let mut values = request.headers().all(name);
+            let first = values.next()?;
+            let value = match values.next() {
+                None => privacy.header(place, first),
+                Some(second) => {
+                    let all: Vec<_> = [first, second].into_iter().chain(values).collect();
+                    Cow::Owned(privacy.header(place, &all.join(&b", "[..])).into_owned())
+                }
+            };
+            Some((name.as_str(), value))
         };
-        let parameter =
-            |(place, name): (usize, &'a String)| Some((name.as_str(), privacy.query(place, &request.query_parameter(name)?)));
+        let parameter = |(place, name): (usize, &'a String)| {
+            Some((name.as_str(), privacy.query(place, &request.query_parameter(name)?).into()))
+        };
         // The object is a part of the path.
         let path = request.path_text().filter(|_| privacy.object == Treatment::Plain);
         Self {
@@ -203,25 +238,27 @@ impl<'a> RequestRecord<'a> {
             host: request.host().map(text),
             path: path.map(text),
             path_template,
-            protocol: facts.protocol.as_deref().map(|protocol| privacy.text(protocol).into_owned()),
-            headers: by_name(included.request_headers.iter().enumerate().filter_map(header)),
-            query: by_name(included.query_params.iter().enumerate().filter_map(parameter)),
-            bytes: facts.request_bytes,
+            protocol: None,
+            headers: included.request_headers.iter().enumerate().filter_map(header).collect(),
+            query: included.query_params.iter().enumerate().filter_map(parameter).collect(),
+            bytes: None,
         }
+    }
+
+    /// The value of an included header.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| *other == name).map(|(_, value)| &**value)
     }
 }
 
-impl ResponseRecord {
-    fn new(ending: &dyn Ending, is_grpc: bool, privacy: &Privacy) -> Self {
-        let facts = ending.facts();
-        Self {
-            status: ending.status(),
-            bytes: facts.response_bytes,
-            grpc_status: facts.grpc_status.filter(|_| is_grpc),
-            flags: (!facts.flags.is_empty()).then(|| facts.flags.to_string()),
-            details: facts.details.as_deref().map(|details| privacy.text(details).into_owned()),
-        }
+/// The bytes of the request's body: those that it announced, else those that the proxy counted where there is usually a body.
+fn request_bytes(request: &Request, ending: &dyn Ending) -> Option<u64> {
+    let announced = request.headers().single("content-length").ok().flatten();
+    if let Some(bytes) = announced.and_then(|bytes| str::from_utf8(bytes).ok()?.parse().ok()) {
+        return Some(bytes);
     }
+    let has_usually_none = request.method().is_some_and(|method| METHODS_WITHOUT_BODY.contains(&method));
+    if has_usually_none { None } else { ending.request_bytes() }
 }
 
 /// An address of the internet without its port; any other as it is.
@@ -232,13 +269,6 @@ fn without_port(address: &str) -> &str {
         }
         _ => address,
     }
-}
-
-/// The few values that a record holds. Collecting them would bring a sort of its own into the module for each kind.
-fn by_name<'a, V>(entries: impl Iterator<Item = (&'a str, V)>) -> BTreeMap<&'a str, V> {
-    let mut map = BTreeMap::new();
-    map.extend(entries);
-    map
 }
 
 #[cfg(test)]

@@ -49,6 +49,12 @@ impl Format {
         }
     }
 
+    /// The same where nobody else needs the line.
+    #[must_use]
+    pub fn render_last(self, event: &Event<'_>, line: String) -> String {
+        if self == Self::Ndjson { line } else { self.render(event, &line) }
+    }
+
     /// How events stand in a batch.
     #[must_use]
     pub fn framing(self) -> Rc<dyn Framing> {

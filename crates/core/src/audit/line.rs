@@ -2,22 +2,22 @@
 //!
 //! The names of members that follow each other are one text, and who was calling is copied as it was written for an event before.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use super::event::{Event, RequestRecord, SCHEMA};
-use super::redaction::escape;
-use crate::audit::formats::json::{write_list, write_text};
+use super::formats::json::{write_list, write_number, write_text};
+use crate::decision::Decision;
 
 /// Room for most events.
 const USUAL_BYTES: usize = 1024;
 
 /// The line under construction.
-struct Line(Vec<u8>);
+struct Line(String);
 
 impl Line {
     /// Names of members, or what needs no escape.
     fn raw(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+        self.0.push_str(text);
     }
 
     fn text(&mut self, value: Option<&str>) {
@@ -29,17 +29,12 @@ impl Line {
 
     fn number(&mut self, value: Option<u64>) {
         match value {
-            Some(value) => self.json(&value),
+            Some(value) => write_number(&mut self.0, value),
             None => self.raw("null"),
         }
     }
 
-    fn json(&mut self, value: &impl serde::Serialize) {
-        // Writing into memory does not fail.
-        let _ = serde_json::to_writer(&mut self.0, value);
-    }
-
-    fn texts(&mut self, values: &BTreeMap<&str, String>) {
+    fn texts(&mut self, values: &[(&str, Cow<'_, str>)]) {
         self.raw("{");
         for (index, (name, value)) in values.iter().enumerate() {
             self.raw(if index > 0 { "," } else { "" });
@@ -48,6 +43,21 @@ impl Line {
             write_text(&mut self.0, value);
         }
         self.raw("}");
+    }
+
+    /// As filter state tells it.
+    fn decision(&mut self, decision: &Decision) {
+        self.raw(r#"{"rule":"#);
+        write_text(&mut self.0, &decision.rule);
+        self.raw(r#","decision":""#);
+        self.raw(decision.effect.as_str());
+        self.raw(r#"","reason":"#);
+        write_text(&mut self.0, &decision.reason);
+        if let Some(issuer) = &decision.issuer {
+            self.raw(r#","issuer":"#);
+            write_text(&mut self.0, issuer);
+        }
+        self.raw(if decision.shadow { r#","shadow":true}"# } else { r#","shadow":false}"# });
     }
 
     fn request(&mut self, request: &RequestRecord<'_>) {
@@ -72,7 +82,7 @@ impl Line {
 
 /// The line of an event.
 pub fn write(event: &Event<'_>) -> String {
-    let mut line = Line(Vec::with_capacity(USUAL_BYTES));
+    let mut line = Line(String::with_capacity(USUAL_BYTES));
     line.raw(r#"{"schema":""#);
     line.raw(SCHEMA);
     line.raw(r#"","id":""#);
@@ -80,7 +90,7 @@ pub fn write(event: &Event<'_>) -> String {
     line.raw("-");
     line.number(Some(event.id.seq));
     line.raw(r#"","time":""#);
-    line.0.extend_from_slice(&event.time.text());
+    line.raw(str::from_utf8(&event.time.text()).unwrap_or_default());
     line.raw(r#"","action":"#);
     line.text(event.action);
     line.raw(r#","object":"#);
@@ -88,9 +98,12 @@ pub fn write(event: &Event<'_>) -> String {
     line.raw(r#","outcome":""#);
     line.raw(event.outcome.as_str());
     line.raw(r#"","sample":"#);
-    line.json(&event.sample);
+    line.raw(event.sample.map(|part| part.to_string()).as_deref().unwrap_or("null"));
     line.raw(r#","decision":"#);
-    line.json(&event.decision);
+    match event.decision {
+        Some(decision) => line.decision(decision),
+        None => line.raw("null"),
+    }
     line.raw(r#","strippedHeaders":"#);
     match &event.stripped_headers {
         Some(names) => write_list(&mut line.0, names, write_text),
@@ -121,5 +134,5 @@ pub fn write(event: &Event<'_>) -> String {
     line.raw(r#","peer":"#);
     line.text(event.client.peer.as_deref());
     line.raw("}}");
-    escape(String::from_utf8(line.0).unwrap_or_default())
+    line.0
 }

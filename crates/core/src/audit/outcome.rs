@@ -9,8 +9,12 @@ use crate::stage::{Ending, Exchange};
 
 /// What the proxy says of a response that the upstream made.
 const VIA_UPSTREAM: &str = "via_upstream";
+/// What it says of one that the route made.
+const DIRECT_RESPONSE: &str = "direct_response";
 /// An upgraded connection ends when one side closes it.
 const SWITCHING_PROTOCOLS: u16 = 101;
+/// The statuses of a refusal.
+const REFUSALS: [u16; 2] = [401, 403];
 /// `PERMISSION_DENIED` and `UNAUTHENTICATED` of gRPC.
 const GRPC_REFUSALS: [u64; 2] = [7, 16];
 
@@ -39,19 +43,18 @@ impl Outcome {
         }
     }
 
-    /// The same, when all of the end is to be read anyway.
+    /// Whether a request was let through and answered to the end by the upstream, or by its route without a refusal. One word of the
+    /// proxy tells: of a response that failed or that the client did not wait for, it says something else. Most requests end so.
     #[must_use]
-    pub fn of_known(exchange: &Exchange, ending: &dyn Ending) -> Self {
-        let _ = ending.facts();
-        Self::of(exchange, ending)
-    }
-
-    /// The same, when nothing else of the end is to be read: mostly one word of the proxy tells. Of a response that failed or that the
-    /// client did not wait for, it says something else.
-    #[must_use]
-    pub fn at_once(exchange: &Exchange, ending: &dyn Ending) -> Self {
-        let passes = exchange.decision.as_ref().is_some_and(Decision::lets_pass);
-        if passes && ending.details() == Some(VIA_UPSTREAM) { Self::Allowed } else { Self::of(exchange, ending) }
+    pub fn is_usual(exchange: &Exchange, ending: &dyn Ending) -> bool {
+        exchange.decision.as_ref().is_some_and(Decision::lets_pass)
+            && match ending.details() {
+                Some(VIA_UPSTREAM) => true,
+                Some(DIRECT_RESPONSE) => {
+                    !is_grpc(exchange.request.headers()) && ending.status().is_some_and(|status| !REFUSALS.contains(&status))
+                }
+                _ => false,
+            }
     }
 
     /// How an exchange ended. Where nothing was decided, a refusal by whomever counts, the upstream among them.
@@ -77,9 +80,9 @@ impl Outcome {
 /// Whether another filter refused the request, or the upstream where nothing was decided.
 pub fn is_refused_elsewhere(exchange: &Exchange, ending: &dyn Ending) -> bool {
     let is_refusal = match ending.status() {
-        Some(401 | 403) => true,
+        Some(status) if REFUSALS.contains(&status) => true,
         Some(200) if is_grpc(exchange.request.headers()) => {
-            ending.facts().grpc_status.is_some_and(|status| GRPC_REFUSALS.contains(&status))
+            ending.grpc_status().is_some_and(|status| GRPC_REFUSALS.contains(&status))
         }
         _ => false,
     };
@@ -130,6 +133,7 @@ mod tests {
             ("allowed, and refused by another filter", allowed(), ended(403, 0, rbac, None), Outcome::Denied),
             ("allowed, and refused by an authorization service", allowed(), ended(500, UAEX, "ext_authz", None), Outcome::Denied),
             ("the route answers", allowed(), ended(503, 0, "direct_response", None), Outcome::Allowed),
+            ("the route refuses", allowed(), ended(403, 0, "direct_response", None), Outcome::Denied),
             ("the upstream fails by itself", allowed(), ended(503, 0, VIA_UPSTREAM, None), Outcome::Allowed),
             ("the upstream is not there", allowed(), ended(503, UF, "upstream_reset", None), Outcome::Error),
             ("the upstream's answer has no end", allowed(), ended(200, UF, VIA_UPSTREAM, None), Outcome::Error),
@@ -149,7 +153,12 @@ mod tests {
             ("not decided, and refused by the upstream", None, ended(403, 0, VIA_UPSTREAM, None), Outcome::Denied),
             ("not decided, 500", None, ended(500, 0, VIA_UPSTREAM, None), Outcome::Allowed),
         ] {
-            assert_eq!(Outcome::of(&exchange(decision, "text/plain"), &end), expected, "{case}");
+            let exchange = exchange(decision, "text/plain");
+            assert_eq!(Outcome::of(&exchange, &end), expected, "{case}");
+            assert!(
+                !Outcome::is_usual(&exchange, &end) || end.facts.flags != ResponseFlags(0) || expected == Outcome::Allowed,
+                "{case}"
+            );
         }
     }
 
@@ -160,11 +169,14 @@ mod tests {
             ("application/grpc", allowed(), ended(200, 0, "rbac", Some(7)), Outcome::Denied),
             ("application/grpc+proto", None, ended(200, 0, "rbac", Some(16)), Outcome::Denied),
             ("application/grpc", allowed(), ended(200, 0, VIA_UPSTREAM, Some(7)), Outcome::Allowed),
+            ("application/grpc", allowed(), ended(200, 0, DIRECT_RESPONSE, Some(7)), Outcome::Denied),
             ("application/grpc", allowed(), ended(200, 0, "rbac", Some(5)), Outcome::Allowed),
             ("application/json", None, ended(200, 0, "x", Some(7)), Outcome::Allowed),
             ("application/grpcx", None, ended(200, 0, "x", Some(7)), Outcome::Allowed),
         ] {
-            assert_eq!(Outcome::of(&exchange(decision, content_type), &end), expected, "{content_type} {end:?}");
+            let exchange = exchange(decision, content_type);
+            assert_eq!(Outcome::of(&exchange, &end), expected, "{content_type} {end:?}");
+            assert!(!Outcome::is_usual(&exchange, &end) || expected == Outcome::Allowed, "{content_type} {end:?}");
         }
     }
 }

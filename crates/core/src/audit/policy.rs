@@ -248,6 +248,7 @@ fn included(config: &IncludeConfig) -> Result<Included, ConfigError> {
         request_headers,
         query_params: config.query_params.clone(),
         claims: config.claims.clone(),
+        protocol: config.protocol,
         privacy: Privacy::default(),
         is_lean: false,
     })

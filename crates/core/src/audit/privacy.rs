@@ -217,10 +217,10 @@ impl Privacy {
 
     /// The value of the header at this place of those that are included.
     #[must_use]
-    pub fn header(&self, place: usize, value: &[u8]) -> String {
+    pub fn header<'v>(&self, place: usize, value: &'v [u8]) -> Cow<'v, str> {
         match self.headers.get(place).copied().unwrap_or_default() {
             Treatment::Plain => redact_bytes(value, self.value_limit),
-            treatment => self.treated(&String::from_utf8_lossy(value), treatment),
+            treatment => self.treated(&String::from_utf8_lossy(value), treatment).into(),
         }
     }
 

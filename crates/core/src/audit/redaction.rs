@@ -33,8 +33,11 @@ pub fn redact(text: &str, limit: usize) -> Cow<'_, str> {
 
 /// Bytes as an event may hold them: those that are not UTF-8 become U+FFFD.
 #[must_use]
-pub fn redact_bytes(bytes: &[u8], limit: usize) -> String {
-    redact(&String::from_utf8_lossy(bytes), limit).into_owned()
+pub fn redact_bytes(bytes: &[u8], limit: usize) -> Cow<'_, str> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => redact(text, limit),
+        Cow::Owned(text) => Cow::Owned(redact(&text, limit).into_owned()),
+    }
 }
 
 /// A claim as an event may hold it: one that is too long, or has a token in it, becomes text.
@@ -55,7 +58,7 @@ fn has_token(text: &str) -> bool {
     let is_token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let bytes = text.as_bytes();
     // Most values are none, and are done with here.
-    if !bytes.iter().zip(bytes.iter().skip(2)).any(|pair| pair == (&b'e', &b'J')) {
+    if !bytes.contains(&b'J') {
         return false;
     }
     bytes.split(|byte| !is_token_byte(byte)).any(|word| {
@@ -81,6 +84,33 @@ pub fn escape(line: String) -> String {
         }
     }
     escaped
+}
+
+/// Whether a text can stand in JSON as it is: ASCII that shows, and nothing that JSON escapes.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    let (words, rest) = text.as_bytes().as_chunks::<8>();
+    words.iter().all(|word| is_plain_word(u64::from_le_bytes(*word))) && rest.iter().all(|byte| is_plain_byte(*byte))
+}
+
+const fn is_plain_byte(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+/// The same of eight bytes at once: the highest bit of each is gathered where the byte is out of bounds, or is one of the two signs.
+const fn is_plain_word(word: u64) -> bool {
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    const HIGHS: u64 = each(0x80);
+    // In bytes below 0x80, adding does not carry into the next.
+    let lows = word & !HIGHS;
+    let delete_or_more = word | lows.wrapping_add(each(0x01));
+    // 0x60 lifts a space to 0x80, and 0x7f everything but zero.
+    let below_space = !lows.wrapping_add(each(0x60));
+    let quote = !(lows ^ each(b'"')).wrapping_add(each(0x7f));
+    let backslash = !(lows ^ each(b'\\')).wrapping_add(each(0x7f));
+    (delete_or_more | below_space | quote | backslash) & HIGHS == 0
 }
 
 const DELETE: char = '\u{7f}';
@@ -134,6 +164,25 @@ mod tests {
     #[test]
     fn replaces_bytes_that_are_not_utf8() {
         assert_eq!(redact_bytes(b"a\xff\r\nb", 100), "a\u{fffd}\r\nb");
+    }
+
+    #[test]
+    fn what_is_plain_is_told_alike_of_one_byte_and_of_eight() {
+        for byte in 0..=255_u8 {
+            for place in 0..8 {
+                for around in [b' ', b'a', b'~'] {
+                    let mut word = [around; 8];
+                    word[place] = byte;
+                    assert_eq!(is_plain_word(u64::from_le_bytes(word)), is_plain_byte(byte), "{word:?}");
+                }
+            }
+        }
+        for (text, expected) in
+            [("", true), ("GET", true), ("/orders/42 ok", true), ("12345678\"", false), ("é", false), ("a\nb", false)]
+        {
+            assert_eq!(is_plain(text), expected, "{text:?}");
+            assert!(!is_plain(text) || serde_json::to_string(text).unwrap() == format!("\"{text}\""));
+        }
     }
 
     #[test]

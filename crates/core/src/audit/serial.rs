@@ -4,11 +4,11 @@
 //! other worker, configuration or restart has it too; its numbers have no holes, so that whoever holds 1 to 7 without 5 knows
 //! that 5 is missing. Nothing in it is a client's word.
 
-use std::fmt;
 use std::rc::Rc;
 
-use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
+
+use super::formats::json::write_number;
 
 /// What the seed is hashed with, so that a stream's name tells nothing of what else is made from it.
 const PURPOSE: &[u8] = b"portcullis audit stream";
@@ -22,15 +22,16 @@ pub struct Serial {
     pub seq: u64,
 }
 
-impl fmt::Display for Serial {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}-{}", self.stream, self.seq)
-    }
-}
-
-impl Serialize for Serial {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+impl Serial {
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        const LONGEST_NUMBER: usize = 20;
+        let mut text = String::with_capacity(self.stream.len().saturating_add(1).saturating_add(LONGEST_NUMBER));
+        text.push_str(&self.stream);
+        text.push('-');
+        write_number(&mut text, self.seq);
+        text
     }
 }
 
@@ -76,7 +77,7 @@ mod tests {
     #[test]
     fn counts_without_holes_in_a_stream_that_no_other_seed_has() {
         let mut serials = Serials::new(&[0; 32]);
-        let taken: Vec<_> = (0..3).map(|_| serials.take().to_string()).collect();
+        let taken: Vec<_> = (0..3).map(|_| serials.take().text()).collect();
         assert_eq!(taken, ["f56ece944e25fc4c-1", "f56ece944e25fc4c-2", "f56ece944e25fc4c-3"]);
         let other = Serials::new(&[1; 32]).take();
         assert_eq!((other.stream.len(), other.seq), (16, 1));

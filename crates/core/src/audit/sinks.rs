@@ -39,6 +39,16 @@ struct Server {
     delivery: Delivery,
 }
 
+impl Server {
+    fn push(&mut self, id: &Rc<str>, time: UnixTime, is_blocked: bool, now: UnixTime, body: impl FnOnce(Format) -> String) {
+        if is_blocked && is_blocking(self.delivery.policy()) {
+            self.delivery.skip(id, now);
+        } else {
+            self.delivery.push(Record { id: Rc::clone(id), time, body: body(self.format) }, now);
+        }
+    }
+}
+
 impl Sinks {
     /// The sinks that an operator wrote; `accesslog` when there is no word of them.
     ///
@@ -133,24 +143,20 @@ impl Sinks {
     }
 
     /// Writes an event; `line` is its line of JSON. `is_blocked` says that its request was refused for want of room.
-    pub fn write(&mut self, event: &Event<'_>, line: &str, is_blocked: bool, now: UnixTime, observer: &mut dyn Observer) {
+    pub fn write(&mut self, event: &Event<'_>, line: String, is_blocked: bool, now: UnixTime, observer: &mut dyn Observer) {
         if let Some(members) = self.accesslog {
-            observer.set_state(STATE_KEY, if members == Members::Own { members::own(line) } else { line });
+            observer.set_state(STATE_KEY, if members == Members::Own { members::own(&line) } else { &line });
         }
         if self.stdout {
-            observer.print(line);
+            observer.print(&line);
         }
-        if self.servers.is_empty() {
-            return;
+        let Some((last, others)) = self.servers.split_last_mut() else { return };
+        let id: Rc<str> = event.id().text().into();
+        for server in others {
+            let body = |format: Format| format.render(event, &line);
+            server.push(&id, event.time(), is_blocked, now, body);
         }
-        let id: Rc<str> = event.id().to_string().into();
-        for Server { format, delivery } in &mut self.servers {
-            if is_blocked && is_blocking(delivery.policy()) {
-                delivery.skip(&id, now);
-            } else {
-                delivery.push(Record { id: Rc::clone(&id), time: event.time(), body: format.render(event, line) }, now);
-            }
-        }
+        last.push(&id, event.time(), is_blocked, now, |format| format.render_last(event, line));
     }
 
     /// Writes the last record of a stream, which is no event: into the proxy's log where the proxy writes events, for there is no request any

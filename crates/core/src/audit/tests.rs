@@ -11,6 +11,7 @@ use super::*;
 use crate::config::audit_log::AuditLogConfig;
 use crate::config::{ConfigError, Variable, Warning};
 use crate::decision::{Decision, PUBLIC, TOKEN_VALID};
+use crate::ending::Unasked;
 use crate::headers::Headers;
 use crate::platform::Platform;
 use crate::principal::{Identity, Method, Principal};
@@ -143,12 +144,13 @@ fn records_a_named_event_in_one_line() {
     );
     let config = json!({
         "events": [approve_order()],
-        "include": {"requestHeaders": ["User-Agent", "x-absent"], "queryParams": ["page", "absent"], "claims": ["tenant", "absent"]}
+        "include": {"requestHeaders": ["User-Agent", "x-absent"], "queryParams": ["page", "absent"], "claims": ["tenant", "absent"],
+            "protocol": true}
     });
     let ending = Completion {
         facts: Facts {
             flags: ResponseFlags(1 << 9),
-            details: Some("via_upstream".into()),
+            details: Some("rate_limited".into()),
             response_bytes: Some(17),
             grpc_status: Some(2),
             protocol: Some("HTTP/2".into()),
@@ -167,10 +169,39 @@ fn records_a_named_event_in_one_line() {
         r#""request":{"method":"POST","host":"api.example.com","path":"/orders/42/approve","#,
         r#""pathTemplate":"/orders/{orderId}/approve","protocol":"HTTP/2","headers":{"user-agent":"curl/8.0"},"query":{"page":"2"},"bytes":5},"#,
         r#""requestId":"7f9e","traceId":"4bf92f3577b34da6a3ce929d0e0e4736","truncated":false,"#,
-        r#""response":{"status":200,"bytes":17,"grpcStatus":null,"flags":"DI","details":"via_upstream"},"durationMs":12,"#,
+        r#""response":{"status":200,"bytes":17,"grpcStatus":null,"flags":"DI","details":"rate_limited"},"durationMs":12,"#,
         r#""client":{"address":"10.1.2.3","peer":"spiffe://cluster.local/ns/shop/sa/app"}}"#,
     );
     assert_eq!(line(config, &exchange, &ending).unwrap(), expected);
+}
+
+#[test]
+fn asks_only_for_what_costs_little_where_the_upstream_has_answered() {
+    let usual = Completion {
+        facts: Facts {
+            flags: ResponseFlags(1 << 9),
+            details: Some("via_upstream".into()),
+            protocol: Some("HTTP/2".into()),
+            request_bytes: Some(7),
+            ..Facts::default()
+        },
+        ..answered(200)
+    };
+    for (method, headers, bytes) in [
+        ("GET", &[][..], Value::Null),
+        ("GET", &[("content-length", "3")], json!(3)),
+        ("POST", &[("content-length", "3")], json!(3)),
+        ("POST", &[("content-length", "many")], json!(7)),
+        ("POST", &[("content-length", "3"), ("content-length", "4")], json!(7)),
+        ("POST", &[], json!(7)),
+        ("BREW", &[], json!(7)),
+    ] {
+        let recorded =
+            event(json!({"default": {"record": "always"}}), &allowed(exchange(method, "/", headers), json!({})), &usual);
+        assert_eq!(recorded["request"]["bytes"], bytes, "{method} {headers:?}");
+        assert_eq!((&recorded["request"]["protocol"], &recorded["response"]["flags"]), (&Value::Null, &Value::Null));
+        assert_eq!((&recorded["outcome"], &recorded["response"]["details"]), (&json!("allowed"), &json!("via_upstream")));
+    }
 }
 
 #[test]
@@ -354,34 +385,6 @@ fn warns_of_what_is_never_recorded() {
     }
 }
 
-/// An end that nobody may ask for, but for its status.
-struct Unasked {
-    status: Option<u16>,
-}
-
-impl Ending for Unasked {
-    fn status(&self) -> Option<u16> {
-        assert!(self.status.is_some(), "nobody needs the status");
-        self.status
-    }
-
-    fn duration(&self) -> Option<Duration> {
-        panic!("nobody needs the duration")
-    }
-
-    fn flags(&self) -> ResponseFlags {
-        panic!("nobody needs the flags")
-    }
-
-    fn details(&self) -> Option<&str> {
-        panic!("nobody needs the details")
-    }
-
-    fn facts(&self) -> &Facts {
-        panic!("nobody needs the facts")
-    }
-}
-
 #[test]
 fn how_it_ended_is_asked_for_only_when_it_is_recorded() {
     let mut allowed = Exchange::new(Request::default(), Some(NOW));
@@ -389,7 +392,7 @@ fn how_it_ended_is_asked_for_only_when_it_is_recorded() {
     // A filter behind the gateway's may have refused what the gateway did not: its status tells.
     for (config, status) in [(json!({}), Some(200)), (json!({"default": {"record": "never"}}), None)] {
         let mut written = Written::default();
-        stage(config.clone()).on_log(&allowed, &Unasked { status }, NOW, &mut written);
+        stage(config.clone()).on_log(&allowed, &Unasked { status, ..Unasked::default() }, NOW, &mut written);
         assert!(written.states.is_empty(), "{config}");
     }
 }

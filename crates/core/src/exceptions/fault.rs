@@ -85,7 +85,7 @@ impl Fault {
         // A request that no route is for has a flag too, and a status of 404.
         let is_broken = flags.is_failure() && status.is_none_or(|status| status < 400 || is_5xx);
         let words = flags.to_string();
-        let grpc_status = || ending.facts().grpc_status.filter(|status| GRPC_ERRORS.contains(status));
+        let grpc_status = || ending.grpc_status().filter(|status| GRPC_ERRORS.contains(status));
         let grpc_status = if is_grpc(exchange.request.headers()) { grpc_status() } else { None };
         let kind = match grpc_status {
             _ if is_broken && words.split(',').any(|word| TIMEOUTS.contains(&word)) => Kind::Timeout,

@@ -126,8 +126,8 @@ fn push_undotted(value: &str, values: &mut String) {
 fn amount(value: Option<BusinessValue>, ending: &dyn Ending, now: UnixTime) -> Option<u64> {
     match value {
         None => Some(1),
-        Some(BusinessValue::RequestBytes) => ending.facts().request_bytes,
-        Some(BusinessValue::ResponseBytes) => ending.facts().response_bytes,
+        Some(BusinessValue::RequestBytes) => ending.request_bytes(),
+        Some(BusinessValue::ResponseBytes) => ending.response_bytes(),
         Some(BusinessValue::DurationMs) => u64::try_from(ending.duration()?.as_millis()).ok(),
         Some(BusinessValue::TimestampSeconds) => Some(now.as_secs()),
     }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::metrics::{Label, MetricsConfig};
 use crate::decision::{Decision, TOKEN_VALID};
+use crate::ending::Unasked;
 use crate::headers::Headers;
 use crate::rejection::Rejection;
 use crate::request::Request;
-use crate::response_flags::ResponseFlags;
-use crate::stage::{Completion, Facts};
+use crate::stage::Completion;
 
 const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
 
@@ -274,34 +274,14 @@ fn asks_for_the_decision_of_another_module_where_none_of_its_own_decides() {
     }
 }
 
-/// An end that nobody may ask for.
-struct Unasked;
-
-impl Ending for Unasked {
-    fn status(&self) -> Option<u16> {
-        panic!("nobody needs the status")
-    }
-
-    fn duration(&self) -> Option<Duration> {
-        panic!("nobody needs the duration")
-    }
-
-    fn flags(&self) -> ResponseFlags {
-        panic!("nobody needs the flags")
-    }
-
-    fn details(&self) -> Option<&str> {
-        panic!("nobody needs the details")
-    }
-
-    fn facts(&self) -> &Facts {
-        panic!("nobody needs the facts")
-    }
-}
-
 #[test]
 fn what_is_not_configured_is_not_asked_for() {
     let mut board = Board::default();
-    stage(json!({"labels": ["rule"], "histograms": []})).on_log(&exchange("GET", allowed("orders")), &Unasked, NOW, &mut board);
+    stage(json!({"labels": ["rule"], "histograms": []})).on_log(
+        &exchange("GET", allowed("orders")),
+        &Unasked::default(),
+        NOW,
+        &mut board,
+    );
     assert_eq!(board.values, BTreeMap::from([("rule=.=orders;.;portcullis_requests_total".to_owned(), vec![1])]));
 }

@@ -14,7 +14,7 @@ use crate::time::UnixTime;
 /// An event as a row.
 pub fn render(event: &Event<'_>, line: &str) -> String {
     let mut row = Object::begin();
-    row.text("id", Some(&event.id.to_string()));
+    row.text("id", Some(&event.id.text()));
     row.text("stream", Some(&event.id.stream));
     row.number("seq", Some(event.id.seq));
     times(&mut row, event.time.0);

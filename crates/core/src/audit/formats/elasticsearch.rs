@@ -20,7 +20,7 @@ const CONFLICT: u16 = 409;
 
 /// An event as an action with its document.
 pub fn render(event: &Event<'_>, line: &str, action: BulkAction) -> String {
-    item(action, &event.id.to_string(), &document(event, line))
+    item(action, &event.id.text(), &document(event, line))
 }
 
 fn item(action: BulkAction, id: &str, document: &str) -> String {
@@ -49,7 +49,7 @@ fn document(event: &Event<'_>, line: &str) -> String {
     object.text("version", Some("8.11.0"));
     object.close();
     object.open("event");
-    object.text("id", Some(&event.id.to_string()));
+    object.text("id", Some(&event.id.text()));
     object.text("kind", Some("event"));
     object.text("module", Some("portcullis"));
     object.text("dataset", Some("portcullis.audit"));
@@ -91,7 +91,7 @@ fn document(event: &Event<'_>, line: &str) -> String {
     object.text("address", event.client.address.as_deref());
     object.close();
     object.open("user_agent");
-    object.text("original", request.headers.get("user-agent").map(String::as_str));
+    object.text("original", request.header("user-agent"));
     object.close();
     object.open("trace");
     object.text("id", event.trace_id.as_deref());

@@ -1,23 +1,24 @@
 //! JSON that is written as it comes, member by member. What is absent is left out.
 
+use crate::audit::redaction::{escape, is_plain};
 use crate::principal::Method;
 
 /// An object under construction.
 #[derive(Debug)]
-pub struct Object(Vec<u8>);
+pub struct Object(String);
 
 impl Object {
     /// An empty one.
     pub fn begin() -> Self {
-        Self(vec![b'{'])
+        Self("{".to_owned())
     }
 
     fn key(&mut self, key: &str) {
-        if self.0.last() != Some(&b'{') {
-            self.0.push(b',');
+        if !self.0.ends_with('{') {
+            self.0.push(',');
         }
-        for part in [b"\"", key.as_bytes(), b"\":"] {
-            self.0.extend_from_slice(part);
+        for part in ["\"", key, "\":"] {
+            self.0.push_str(part);
         }
     }
 
@@ -32,7 +33,8 @@ impl Object {
     /// A number.
     pub fn number(&mut self, key: &str, value: Option<u64>) {
         if let Some(value) = value {
-            self.raw(key, &value.to_string());
+            self.key(key);
+            write_number(&mut self.0, value);
         }
     }
 
@@ -47,7 +49,7 @@ impl Object {
     /// A value that is JSON already.
     pub fn raw(&mut self, key: &str, json: &str) {
         self.key(key);
-        self.0.extend_from_slice(json.as_bytes());
+        self.0.push_str(json);
     }
 
     /// Opens an object in it.
@@ -57,32 +59,42 @@ impl Object {
 
     /// Closes the innermost object.
     pub fn close(&mut self) {
-        self.0.push(b'}');
+        self.0.push('}');
     }
 
     /// Its text.
     pub fn finish(mut self) -> String {
         self.close();
-        String::from_utf8(self.0).unwrap_or_default()
+        self.0
     }
 }
 
 /// A list of values, each written by `write`.
-pub fn write_list(json: &mut Vec<u8>, values: &[String], write: impl Fn(&mut Vec<u8>, &str)) {
-    json.push(b'[');
+pub fn write_list(json: &mut String, values: &[String], write: impl Fn(&mut String, &str)) {
+    json.push('[');
     for (index, value) in values.iter().enumerate() {
         if index > 0 {
-            json.push(b',');
+            json.push(',');
         }
         write(json, value);
     }
-    json.push(b']');
+    json.push(']');
 }
 
-/// A text in quotes, escaped.
-pub fn write_text(json: &mut Vec<u8>, text: &str) {
-    // Writing into memory does not fail.
-    let _ = serde_json::to_writer(json, text);
+/// A text in quotes, escaped: also what some readers would take for the end of a line.
+pub fn write_text(json: &mut String, text: &str) {
+    if is_plain(text) {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&escape(serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())));
+    }
+}
+
+/// A number.
+pub fn write_number(json: &mut String, number: u64) {
+    json.push_str(itoa::Buffer::new().format(number));
 }
 
 /// How a caller was authenticated, in the event's own word.

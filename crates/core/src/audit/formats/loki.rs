@@ -22,10 +22,10 @@ fn entry(time: UnixTime, outcome: &str, line: &str) -> String {
     object.text("service", Some("portcullis"));
     object.text("outcome", Some(outcome));
     object.close();
-    let mut values = b"[".to_vec();
+    let mut values = "[".to_owned();
     write_list(&mut values, &[time.since_epoch().as_nanos().to_string(), line.to_owned()], write_text);
-    values.push(b']');
-    object.raw("values", str::from_utf8(&values).unwrap_or("[]"));
+    values.push(']');
+    object.raw("values", &values);
     object.finish()
 }
 

@@ -22,16 +22,16 @@ const PREFIX: &str = concat!(
 );
 
 /// The attributes of a record under construction.
-struct Attributes(Vec<u8>);
+struct Attributes(String);
 
 impl Attributes {
-    fn value(&mut self, key: &str, kind: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        let separator: &[u8] = if self.0.len() > 1 { b"," } else { b"" };
-        for part in [separator, br#"{"key":""#, key.as_bytes(), br#"","value":{""#, kind.as_bytes(), b"\":"] {
-            self.0.extend_from_slice(part);
+    fn value(&mut self, key: &str, kind: &str, write: impl FnOnce(&mut String)) {
+        let separator = if self.0.len() > 1 { "," } else { "" };
+        for part in [separator, r#"{"key":""#, key, r#"","value":{""#, kind, "\":"] {
+            self.0.push_str(part);
         }
         write(&mut self.0);
-        self.0.extend_from_slice(b"}}");
+        self.0.push_str("}}");
     }
 
     fn text(&mut self, key: &str, value: Option<&str>) {
@@ -50,24 +50,24 @@ impl Attributes {
     fn texts(&mut self, key: &str, values: &[String]) {
         if !values.is_empty() {
             self.value(key, "arrayValue", |json| {
-                json.extend_from_slice(br#"{"values":"#);
+                json.push_str(r#"{"values":"#);
                 write_list(json, values, |json, value| {
-                    json.extend_from_slice(br#"{"stringValue":"#);
+                    json.push_str(r#"{"stringValue":"#);
                     write_text(json, value);
-                    json.push(b'}');
+                    json.push('}');
                 });
-                json.push(b'}');
+                json.push('}');
             });
         }
     }
 
     fn flag(&mut self, key: &str, value: bool) {
-        self.value(key, "boolValue", |json| json.extend_from_slice(if value { b"true" } else { b"false" }));
+        self.value(key, "boolValue", |json| json.push_str(if value { "true" } else { "false" }));
     }
 
     fn finish(mut self) -> String {
-        self.0.push(b']');
-        String::from_utf8(self.0).unwrap_or_default()
+        self.0.push(']');
+        self.0
     }
 }
 
@@ -82,9 +82,9 @@ pub fn render(event: &Event<'_>, line: &str) -> String {
 }
 
 fn attributes(event: &Event<'_>) -> String {
-    let mut list = Attributes(vec![b'[']);
+    let mut list = Attributes("[".to_owned());
     list.text("event.name", Some("portcullis.audit"));
-    list.text("log.record.uid", Some(&event.id.to_string()));
+    list.text("log.record.uid", Some(&event.id.text()));
     list.text("portcullis.action", event.action);
     list.text("portcullis.object", event.object.as_deref());
     list.text("portcullis.outcome", Some(event.outcome.as_str()));
@@ -108,7 +108,7 @@ fn attributes(event: &Event<'_>) -> String {
     list.text("server.address", request.host.as_deref());
     list.text("url.path", request.path.as_deref());
     list.text("http.route", request.path_template);
-    list.text("user_agent.original", request.headers.get("user-agent").map(String::as_str));
+    list.text("user_agent.original", request.header("user-agent"));
     if let Some((name, version)) = request.protocol.as_deref().and_then(|protocol| protocol.split_once('/')) {
         list.text("network.protocol.name", Some(&name.to_ascii_lowercase()));
         list.text("network.protocol.version", Some(version));
@@ -188,7 +188,7 @@ impl Framing for Otlp {
     }
 
     fn gap(&self, gap: &Gap, line: String) -> String {
-        let mut list = Attributes(vec![b'[']);
+        let mut list = Attributes("[".to_owned());
         list.text("event.name", Some("portcullis.audit.gap"));
         list.text("log.record.uid", Some(&gap.id()));
         list.number("portcullis.dropped", Some(gap.dropped));
@@ -196,7 +196,7 @@ impl Framing for Otlp {
     }
 
     fn end(&self, id: &Rc<str>, time: UnixTime, line: String) -> String {
-        let mut list = Attributes(vec![b'[']);
+        let mut list = Attributes("[".to_owned());
         list.text("event.name", Some("portcullis.audit.end"));
         list.text("log.record.uid", Some(id));
         record(time, INFO, None, &list.finish(), &line)

@@ -49,7 +49,7 @@ fn with_event<T>(act: impl Fn(&Event<'_>, &str) -> T) -> T {
     exchange.stripped.add(&["x-user-id".to_owned()]);
     let facts = Facts {
         flags: ResponseFlags(1 << 9),
-        details: Some("via_upstream".into()),
+        details: Some("rate_limited".into()),
         response_bytes: Some(17),
         grpc_status: None,
         protocol: Some("HTTP/1.1".into()),
@@ -60,7 +60,7 @@ fn with_event<T>(act: impl Fn(&Event<'_>, &str) -> T) -> T {
     let ending = Completion { status: Some(200), duration: Some(Duration::from_millis(12)), facts };
     let named = Named { action: Some("order.approve"), object: Some("42".into()), path_template: Some("/orders/{id}/approve") };
     let recorded = Recorded { sample: Fraction::new(0.5) };
-    let included = Included { request_headers: vec!["user-agent".into()], ..Included::default() };
+    let included = Included { request_headers: vec!["user-agent".into()], protocol: true, ..Included::default() };
     let mut event = Event::new(&exchange, &ending, NOW, Serials::new(&[0; 32]).take(), named, recorded, &included);
     let line = event.to_json();
     act(&event, &line)
@@ -207,7 +207,7 @@ fn clickhouse_has_a_row_for_each_event() {
         "issuer": "https://uaa.example.com", "subject": "al\"ice\n", "roles": ["ADMIN", "USER"], "auth_method": "jwt",
         "method": "POST", "host": "api.example.com", "path": "/orders/42/approve", "path_template": "/orders/{id}/approve",
         "protocol": "HTTP/1.1", "request_bytes": 5, "request_id": "7f9e", "trace_id": "463ac35c9f6413ad", "status": 200,
-        "response_bytes": 17, "flags": "DI", "details": "via_upstream", "duration_ms": 12, "client_address": "10.1.2.3",
+        "response_bytes": 17, "flags": "DI", "details": "rate_limited", "duration_ms": 12, "client_address": "10.1.2.3",
         "client_peer": "spiffe://a/b", "raw": null,
     });
     assert_eq!(row, expected);

@@ -1,32 +1,8 @@
 //! The part of an event that the access log cannot write, and how little is read for it.
 
 use super::*;
+use crate::ending::Unasked;
 use crate::module::Module;
-
-/// An end of which one word may be asked for, and what it is.
-struct OneWord(Option<&'static str>);
-
-impl Ending for OneWord {
-    fn status(&self) -> Option<u16> {
-        panic!("nobody needs the status")
-    }
-
-    fn duration(&self) -> Option<Duration> {
-        panic!("nobody needs the duration")
-    }
-
-    fn flags(&self) -> ResponseFlags {
-        panic!("nobody needs the flags")
-    }
-
-    fn details(&self) -> Option<&str> {
-        self.0
-    }
-
-    fn facts(&self) -> &Facts {
-        panic!("nobody needs the facts")
-    }
-}
 
 fn lean(sinks: Value) -> AuditLog {
     let config = json!({"default": {"record": "always"}, "sinks": sinks});
@@ -44,7 +20,12 @@ fn sinks_of(config: &Value) -> Sinks {
 fn one_word_is_read_of_a_request_that_is_let_through_and_answered() {
     let mut written = Written::default();
     let exchange = allowed(exchange("GET", "/a", &[]), json!({}));
-    lean(json!([{"type": "accesslog", "members": "own"}])).on_log(&exchange, &OneWord(Some("via_upstream")), NOW, &mut written);
+    lean(json!([{"type": "accesslog", "members": "own"}])).on_log(
+        &exchange,
+        &Unasked { details: Some("via_upstream"), ..Unasked::default() },
+        NOW,
+        &mut written,
+    );
     let (key, own) = &written.states[0];
     assert_eq!(key, "portcullis.audit");
     assert!(own.starts_with(r#""schema":"portcullis.audit/1","id":"f56ece944e25fc4c-1","#), "{own}");
