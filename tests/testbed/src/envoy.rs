@@ -101,6 +101,22 @@ impl Envoy {
         self.admin
     }
 
+    /// The memory that it has in the machine.
+    ///
+    /// # Panics
+    /// When Envoy is gone.
+    #[must_use]
+    #[track_caller]
+    pub fn resident_bytes(&self) -> u64 {
+        let pid = read_lossy(&self.process.folder().join("pid"));
+        let status = read_lossy(&PathBuf::from(format!("/proc/{}/status", pid.trim())));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+        let Some(kilobytes) = line.and_then(|size| size.trim().parse::<u64>().ok()) else {
+            panic!("Envoy ended:\n{}", self.process.end_of_log());
+        };
+        kilobytes * 1024
+    }
+
     /// The statistics in Envoy's own form, one `name: value` a line.
     #[must_use]
     #[track_caller]

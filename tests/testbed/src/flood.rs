@@ -1,109 +1,51 @@
-//! Very many requests over one connection: HTTP/2, which takes any method.
+//! Very many requests over one connection.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::client::Client;
 
-/// How many requests are under way at once.
-const CONCURRENT: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The types of frames (RFC 9113 section 6) that matter here.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
-
 impl Client {
-    /// Send requests, each a list of headers that begins with those of HTTP/2 itself, and read their answers without a look at
-    /// them; how many there were.
+    /// Send requests without a body, each as its bytes stand in HTTP/1.1 and after the answer to the one before it; how many were
+    /// answered.
     ///
     /// # Errors
-    /// When the proxy ends the connection or a request.
-    pub fn flood(&self, requests: impl IntoIterator<Item = Vec<(&'static str, String)>>) -> io::Result<usize> {
+    /// When the proxy ends the connection before the last answer.
+    pub fn flood(&self, requests: impl IntoIterator<Item = String>) -> io::Result<usize> {
         let mut stream = TcpStream::connect(self.address())?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        stream.write_all(PREFACE)?;
-        stream.write_all(&frame(SETTINGS, 0, 0, &[]))?;
-        stream.write_all(&frame(WINDOW_UPDATE, 0, 0, &0x3fff_ffff_u32.to_be_bytes()))?;
-        let mut reader = io::BufReader::new(stream.try_clone()?);
-        let mut requests = requests.into_iter();
-        let (mut id, mut answered) = (1_u32, 0);
-        loop {
-            let mut batch = Vec::new();
-            let mut under_way = 0;
-            for headers in requests.by_ref().take(CONCURRENT) {
-                batch.extend(frame(HEADERS, END_STREAM | END_HEADERS, id, &block(&headers)));
-                id += 2;
-                under_way += 1;
-            }
-            if under_way == 0 {
-                return Ok(answered);
-            }
-            stream.write_all(&batch)?;
-            answered += under_way;
-            while under_way > 0 {
-                let (kind, flags, payload) = read_frame(&mut reader)?;
-                match kind {
-                    DATA | HEADERS if flags & END_STREAM != 0 => under_way -= 1,
-                    RST_STREAM | GOAWAY => return Err(io::Error::other(format!("a frame of type {kind}: {payload:?}"))),
-                    SETTINGS if flags & ACK == 0 => stream.write_all(&frame(SETTINGS, ACK, 0, &[]))?,
-                    PING if flags & ACK == 0 => stream.write_all(&frame(PING, ACK, 0, &payload))?,
-                    _ => {}
-                }
-            }
+        let mut answers = BufReader::new(stream.try_clone()?);
+        let mut answered = 0;
+        for request in requests {
+            stream.write_all(request.as_bytes())?;
+            read_answer(&mut answers)?;
+            answered += 1;
+        }
+        Ok(answered)
+    }
+}
+
+/// Reads an answer with a `content-length`, or without a body.
+fn read_answer(answers: &mut impl BufRead) -> io::Result<()> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if answers.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.parse().map_err(io::Error::other)?;
         }
     }
-}
-
-fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes();
-    [&length[1..], &[kind, flags], &id.to_be_bytes(), payload].concat()
-}
-
-fn read_frame(reader: &mut impl Read) -> io::Result<(u8, u8, Vec<u8>)> {
-    let mut head = [0; 9];
-    reader.read_exact(&mut head)?;
-    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-    let mut payload = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    reader.read_exact(&mut payload)?;
-    Ok((head[3], head[4], payload))
-}
-
-/// Headers as literals that nobody is to remember (RFC 7541 section 6.2.2).
-fn block(headers: &[(&'static str, String)]) -> Vec<u8> {
-    let mut block = Vec::new();
-    for (name, value) in headers {
-        block.push(0);
-        for text in [name.as_bytes(), value.as_bytes()] {
-            push_length(text.len(), &mut block);
-            block.extend(text);
-        }
-    }
-    block
-}
-
-/// A length in seven bits and more (RFC 7541 section 5.1).
-fn push_length(length: usize, block: &mut Vec<u8>) {
-    let Some(mut rest) = length.checked_sub(127) else {
-        return block.extend(u8::try_from(length));
-    };
-    block.push(127);
-    while rest >= 128 {
-        block.extend(u8::try_from(rest % 128 + 128));
-        rest /= 128;
-    }
-    block.extend(u8::try_from(rest));
+    io::copy(&mut answers.take(length), &mut io::sink()).map(drop)
 }
 
 #[cfg(test)]
@@ -111,11 +53,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_those_of_rfc_7541() {
-        for (length, expected) in [(0, &[0][..]), (126, &[126]), (127, &[127, 0]), (1337, &[127, 186, 9])] {
-            let mut block = Vec::new();
-            push_length(length, &mut block);
-            assert_eq!(block, expected, "{length}");
-        }
+    fn reads_one_answer_after_the_other() {
+        let mut answers: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 3\r\n\r\nabcHTTP/1.1 204 No Content\r\n\r\nrest";
+        read_answer(&mut answers).unwrap();
+        read_answer(&mut answers).unwrap();
+        assert_eq!(answers, b"rest");
+        assert!(read_answer(&mut answers).is_err());
     }
 }
