@@ -9,7 +9,7 @@ cd "$ROOT"
 
 seconds=${1:-60}
 shift || true
-(($#)) || set -- token jwe jwks header_value path proof configuration
+(($#)) || set -- token jwe jwks header_value path proof trace configuration
 
 # cargo-fuzz asks for a compiler that takes unstable flags, which a stable one does when it is told to.
 export RUSTC_BOOTSTRAP=1

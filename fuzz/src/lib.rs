@@ -11,6 +11,7 @@
 //! | [`header_value`] | headers, cookies, a query | what is removed is gone, and nothing else is |
 //! | [`path`] | the target of a request | one spelling; no public rule for a path with two meanings; the rules that decide are the first that match |
 //! | [`proof`] | a header and claims that are signed | what is accepted is a proof of the right key, for the right request, token and time |
+//! | [`trace`] | trace headers | what goes on is one well-formed trace, and goes on as it is when it comes again |
 //! | [`configuration`] | a document of any module | an error or a policy that denies; never a secret in a message |
 
 mod configuration;
@@ -21,6 +22,7 @@ mod mutation;
 mod path;
 mod proof;
 mod token;
+mod trace;
 
 pub use configuration::configuration;
 pub use header_value::header_value;
@@ -30,17 +32,19 @@ pub use mutation::{Mutations, seeds};
 pub use path::path;
 pub use proof::proof;
 pub use token::token;
+pub use trace::trace;
 
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("token", token),
     ("jwe", jwe),
     ("jwks", jwks),
     ("header_value", header_value),
     ("path", path),
     ("proof", proof),
+    ("trace", trace),
     ("configuration", configuration),
 ];

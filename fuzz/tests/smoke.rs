@@ -50,6 +50,11 @@ fn a_proof_is_of_the_right_key_and_for_the_right_request() {
 }
 
 #[test]
+fn what_goes_on_is_one_trace() {
+    smoke("trace", MUTATIONS);
+}
+
+#[test]
 fn no_message_about_a_configuration_holds_a_secret() {
     smoke("configuration", MUTATIONS);
 }
