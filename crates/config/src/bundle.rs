@@ -6,6 +6,7 @@ use super::audit_log::AuditLogConfig;
 use super::auth_header::{AuthHeaderConfig, Forward};
 use super::jwt_auth::JwtAuthConfig;
 use super::metrics::MetricsConfig;
+use super::spans::SpansConfig;
 
 /// The document of the bundle. A stage whose object is left out does not run; authentication always does.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -20,6 +21,8 @@ pub struct BundleConfig {
     pub audit_log: Option<AuditLogConfig>,
     /// What is counted.
     pub metrics: Option<MetricsConfig>,
+    /// Where it is told how the requests went that the gateway sent while another one waited.
+    pub spans: Option<SpansConfig>,
 }
 
 impl BundleConfig {

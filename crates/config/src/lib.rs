@@ -40,6 +40,7 @@ mod schema;
 pub mod secret;
 pub mod sender;
 pub mod sink;
+pub mod spans;
 pub mod suggestion;
 pub mod tracing;
 pub mod upstream;

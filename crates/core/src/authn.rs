@@ -283,6 +283,10 @@ impl Stage for Authn {
         Some(Callout::Jwks)
     }
 
+    fn callout_about(&self, fetch: FetchId) -> Option<Rc<str>> {
+        Some(Rc::clone(&self.policy.issuers.get(fetch.0)?.label))
+    }
+
     fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
         self.callers.on_tick(&self.policy, observer);
     }

@@ -52,6 +52,7 @@ use tally::{Outcome, Tally};
 
 use crate::config::sink::Overflow;
 use crate::health::{SinkHealth, SinkState};
+use crate::metrics::catalogue::Family;
 use crate::stage::{Fetch, FetchId, FetchOutcome, Message, Observer};
 use crate::time::UnixTime;
 use backoff::Chance;
@@ -389,6 +390,11 @@ impl Delivery {
     pub fn show(&mut self, observer: &mut dyn Observer) {
         let held = self.held();
         self.tally.show(held, observer);
+    }
+
+    /// Writes another counter of what became of records in place of the metrics of sinks.
+    pub fn show_as(&mut self, family: &Family, observer: &mut dyn Observer) {
+        self.tally.show_as(family, observer);
     }
 
     /// How many records there were of each outcome.

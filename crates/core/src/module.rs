@@ -21,7 +21,7 @@ use crate::platform::Platform;
 use crate::publication::Publication;
 use crate::published_keys::PublishedKeys;
 use crate::stage::Stage;
-use crate::tracing::Tracing;
+use crate::tracing::{self, CalloutTraces, SpanSink, Tracing};
 use crate::upstream::{self, UpstreamCredentials};
 
 /// A deployable module.
@@ -54,6 +54,8 @@ pub struct Loaded {
     pub destinations: Vec<Destination>,
     /// What is written to filter state, where the stages decide who is calling.
     pub publication: Publication,
+    /// What the requests say of traces that the stages send.
+    pub callout_traces: CalloutTraces,
 }
 
 impl fmt::Debug for Loaded {
@@ -131,12 +133,14 @@ impl Module {
 impl Loaded {
     /// The observers come first: a filter behind the one that answers never sees the request.
     fn bundle(&mut self, config: &BundleConfig, platform: &Platform<'_>, version: ConfigVersion) -> Result<(), ConfigError> {
-        let (authn, keyrings) = self.within("jwtAuth", |part| {
+        let spans = self.spans(config, platform)?;
+        let ((authn, keyrings), callout_traces) = self.within("jwtAuth", |part| {
             let compiled = authn::Policy::compile(&config.jwt_auth, config.forward(), platform.environment, &mut part.warnings)?;
             part.destinations.extend(authn::destinations(&config.jwt_auth));
-            part.tracing(&config.jwt_auth, platform)?;
-            Ok(compiled)
+            part.tracing(&config.jwt_auth, spans, platform)?;
+            Ok((compiled, std::mem::take(&mut part.callout_traces)))
         })?;
+        self.callout_traces = callout_traces;
         let metrics = config.metrics.as_ref().map(|config| {
             self.within("metrics", |part| {
                 part.health(config, version, &authn)?;
@@ -199,15 +203,33 @@ impl Loaded {
     }
 
     /// The trace of a request is settled before anything else.
-    fn tracing(&mut self, config: &JwtAuthConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
+    fn tracing(
+        &mut self,
+        config: &JwtAuthConfig,
+        spans: Option<Box<dyn SpanSink>>,
+        platform: &Platform<'_>,
+    ) -> Result<(), ConfigError> {
         if let Some(tracing) = &config.tracing {
-            self.stages.push(Box::new(Tracing::compile(tracing, "tracing", platform)?));
+            let (stage, callout_traces) = Tracing::compile(tracing, "tracing", platform, spans)?;
+            self.stages.push(Box::new(stage));
+            self.callout_traces = callout_traces;
         }
         Ok(())
     }
 
+    /// Who is told of spans.
+    fn spans(&mut self, config: &BundleConfig, platform: &Platform<'_>) -> Result<Option<Box<dyn SpanSink>>, ConfigError> {
+        const PATH: &str = "spans";
+        let Some(spans) = &config.spans else { return Ok(None) };
+        if config.jwt_auth.tracing.is_none() {
+            return Err(ConfigError::new(PATH, "needs `jwtAuth.tracing`, which names spans").hint("add `tracing: {}` there"));
+        }
+        self.destinations.extend(tracing::Export::destination(spans, PATH));
+        Ok(Some(Box::new(tracing::Export::compile(spans, PATH, platform, &mut self.warnings)?)))
+    }
+
     fn authn(&mut self, config: &JwtAuthConfig, platform: &Platform<'_>) -> Result<(), ConfigError> {
-        self.tracing(config, platform)?;
+        self.tracing(config, None, platform)?;
         let (policy, keyrings) = authn::Policy::compile(config, None, platform.environment, &mut self.warnings)?;
         self.publication = policy.publication();
         let signatures = self.signatures(platform);
@@ -373,6 +395,8 @@ mod tests {
             (Module::Bundle, r#"{"jwtAuth":{},"auditLog":{"sinks":[]}}"#, "auditLog.sinks: "),
             (Module::Bundle, r#"{"jwtAuth":{},"metrics":{"labels":["rule","rule"]}}"#, "metrics.labels[1]: "),
             (Module::Bundle, "{}", "jwtAuth: is missing"),
+            (Module::Bundle, r#"{"jwtAuth":{},"spans":{"format":"otlp","uri":"http://a/b"}}"#, "spans: needs `jwtAuth.tracing`"),
+            (Module::Bundle, r#"{"jwtAuth":{"tracing":{}},"spans":{"format":"otlp","uri":"b"}}"#, "spans.uri: "),
         ] {
             let error = load(module, document).unwrap_err();
             assert!(error.starts_with(expected), "{error}");

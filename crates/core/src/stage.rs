@@ -19,7 +19,7 @@ use crate::rejection::Rejection;
 use crate::request::Request;
 use crate::stripped::Stripped;
 use crate::time::UnixTime;
-use crate::tracing::{TraceContext, TraceHeaders, TraceId};
+use crate::tracing::{Span, SpanEnd, TraceContext, TraceHeaders, TraceId};
 
 /// What a stage wants to be done with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -353,6 +353,14 @@ pub trait Stage {
     fn callout(&self, _fetch: FetchId) -> Option<Callout> {
         None
     }
+
+    /// What the operator calls that which a fetch is about.
+    fn callout_about(&self, _fetch: FetchId) -> Option<Rc<str>> {
+        None
+    }
+
+    /// Take a span: how a fetch went for which a request waited.
+    fn on_span(&mut self, _span: &Span, _end: SpanEnd) {}
 
     /// Whether something is to be sent before the next tick. Asked after each exchange that ended.
     fn is_pressing(&self, _now: UnixTime) -> bool {

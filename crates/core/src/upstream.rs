@@ -115,6 +115,10 @@ impl Stage for UpstreamCredentials {
         Some(Callout::Credential)
     }
 
+    fn callout_about(&self, fetch: FetchId) -> Option<Rc<str>> {
+        Some(Rc::clone(self.clients.get(fetch.0)?.label()))
+    }
+
     fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
         self.reports.show(&self.clients, observer);
     }

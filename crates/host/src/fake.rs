@@ -44,6 +44,8 @@ pub struct FakeProxy {
     pub failing: RefCell<BTreeSet<&'static str>>,
     pub lines: RefCell<Vec<(Severity, String)>>,
     pub sent: RefCell<Vec<(u32, Fetch)>>,
+    /// What each of these says of its trace.
+    pub traces: RefCell<Vec<Vec<(&'static str, String)>>>,
     pub answer: RefCell<FakeAnswer>,
     pub context: Cell<u32>,
     pub seconds: Cell<u64>,
@@ -66,6 +68,7 @@ impl Default for FakeProxy {
             failing: RefCell::default(),
             lines: RefCell::default(),
             sent: RefCell::default(),
+            traces: RefCell::default(),
             answer: RefCell::default(),
             context: Cell::new(0),
             seconds: Cell::new(1_000),
@@ -197,8 +200,9 @@ impl Proxy for &FakeProxy {
         Ok(())
     }
 
-    fn send(&self, fetch: &Fetch) -> Result<u32> {
+    fn send(&self, fetch: &Fetch, trace: &[(&'static str, String)]) -> Result<u32> {
         self.call("send")?;
+        self.traces.borrow_mut().push(trace.to_vec());
         self.sent.borrow_mut().push((self.context.get(), fetch.clone()));
         Ok(100 + u32::try_from(self.sent.borrow().len()).unwrap())
     }

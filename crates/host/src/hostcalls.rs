@@ -173,7 +173,7 @@ impl Proxy for Hostcalls {
         check("set_effective_context", abi::proxy_set_effective_context(context))
     }
 
-    fn send(&self, fetch: &Fetch) -> Result<u32> {
+    fn send(&self, fetch: &Fetch, trace: &[(&'static str, String)]) -> Result<u32> {
         let mut headers = vec![
             (":method", if fetch.post.is_some() { "POST" } else { "GET" }),
             (":scheme", &*fetch.scheme),
@@ -190,6 +190,7 @@ impl Proxy for Hostcalls {
             headers.extend(post.authorization.as_deref().map(|value| ("authorization", value)));
             headers.extend(post.headers.iter().map(|(name, value)| (&**name, &**value)));
         }
+        headers.extend(trace.iter().map(|(name, value)| (*name, value.as_str())));
         let headers = map::encode(&headers);
         let trailers = map::encode::<&str, &str>(&[]);
         let mut token = 0;

@@ -56,8 +56,9 @@ pub trait Proxy {
     /// Makes another context the effective one until the callback ends.
     fn enter(&self, context: u32) -> Result<()>;
 
-    /// Sends a fetch on behalf of the effective context; returns the token that its outcome will bear.
-    fn send(&self, fetch: &Fetch) -> Result<u32>;
+    /// Sends a fetch, with headers that say which trace it belongs to, on behalf of the effective context; returns the token that its outcome
+    /// will bear.
+    fn send(&self, fetch: &Fetch, trace: &[(&'static str, String)]) -> Result<u32>;
     /// The headers of the answer to the fetch that this callback is about.
     fn fetched_headers(&self) -> Result<Headers>;
     /// The first `limit` bytes of the body of the answer to the fetch that this callback is about.

@@ -12,6 +12,7 @@ use portcullis_core::publication::Publication;
 use portcullis_core::recent::Recent;
 use portcullis_core::stage::{FetchId, Needs, Stage, TICK_PERIOD};
 use portcullis_core::time::UnixTime;
+use portcullis_core::tracing::{CalloutTraces, Span};
 
 use crate::error::{Error, Result};
 use crate::identity::{IdentitySource, Understand};
@@ -22,7 +23,7 @@ use crate::stream::Stream;
 const MAX_RECENT: usize = 64;
 
 /// A fetch that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// What the proxy calls it.
     pub token: u32,
@@ -32,6 +33,8 @@ pub struct Call {
     pub fetch: FetchId,
     /// When it was sent.
     pub sent: UnixTime,
+    /// Its span, where it is told of.
+    pub span: Option<Span>,
 }
 
 /// One configuration of a plugin. Streams that began with it hold on to it after an update.
@@ -59,6 +62,8 @@ pub struct Root {
     pub is_closed: Cell<bool>,
     /// How the fetches go.
     pub callouts: RefCell<Callouts>,
+    /// What the fetches say of traces.
+    pub callout_traces: RefCell<CalloutTraces>,
     calls: RefCell<Vec<Call>>,
     waiting: RefCell<Vec<Rc<Stream>>>,
     decisions: RefCell<Recent<Decision, Rc<[u8]>>>,
@@ -68,7 +73,7 @@ impl Root {
     /// A configuration of a plugin with what its document became.
     #[must_use]
     pub fn new(id: u32, loaded: Loaded, plugin: &Plugin) -> Self {
-        let Loaded { stages, publication, .. } = loaded;
+        let Loaded { stages, publication, callout_traces, .. } = loaded;
         let needs = stages.iter().fold(Needs::default(), |needs, stage| needs.and(stage.needs()));
         let identifies = matches!(plugin.identity, IdentitySource::Stages);
         let decides = identifies || stages.iter().any(|stage| stage.decides());
@@ -87,6 +92,7 @@ impl Root {
             draining: Cell::new(None),
             is_closed: Cell::new(false),
             callouts: RefCell::default(),
+            callout_traces: RefCell::new(callout_traces),
             calls: RefCell::new(Vec::new()),
             waiting: RefCell::new(Vec::new()),
             decisions: RefCell::new(Recent::new(MAX_RECENT)),

@@ -160,7 +160,7 @@ impl<P: Proxy> Runner<'_, P> {
                 Asked::Decided(refusal) => return self.settle(exchange, refusal),
                 Asked::Answered(reply) => return self.serve(exchange, &reply),
                 Asked::Wait(stage, fetch) => {
-                    if self.send_due_for(stream, stage, fetch, now) {
+                    if self.send_due_for(stream, exchange, stage, fetch, now) {
                         return Phase::Waiting(Wait { stage, fetch, since });
                     }
                     from = stage;

@@ -43,10 +43,10 @@ fn configurations() -> Vec<(PathBuf, Value)> {
 fn there_is_one_for_each_module() {
     let found = configurations();
     let names: Vec<_> = found.iter().map(|(file, _)| file.file_stem().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["audit_log", "auth_header", "jwt_auth", "metrics", "portcullis", "stack"]);
+    assert_eq!(names, ["audit_log", "auth_header", "jwt_auth", "metrics", "portcullis", "stack", "tracing"]);
     for (file, bootstrap) in &found {
         let name = file.file_stem().unwrap().to_str().unwrap();
-        let module = format!("dist/{}.wasm", if name == "stack" { "portcullis" } else { name });
+        let module = format!("dist/{}.wasm", if ["stack", "tracing"].contains(&name) { "portcullis" } else { name });
         assert!(plugins(bootstrap).iter().any(|(name, _)| *name == module), "{}", file.display());
     }
 }

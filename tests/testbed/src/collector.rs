@@ -1,4 +1,5 @@
-//! A real OpenTelemetry collector: rotel, on an ephemeral loopback port, which prints each log record that it is given.
+//! A real OpenTelemetry collector: rotel, on an ephemeral loopback port, which prints each log record and each span that it is
+//! given.
 //!
 //! `scripts/tools.sh stores` installs it.
 
@@ -44,7 +45,7 @@ impl Collector {
         let arguments = [
             ["start", "--otlp-http-endpoint"].as_slice(),
             &[&http_text, "--otlp-grpc-endpoint", &grpc_text, "--exporter", "blackhole"],
-            &["--debug-log", "logs", "--debug-log-verbosity", "detailed"],
+            &["--debug-log", "logs", "--debug-log", "traces", "--debug-log-verbosity", "detailed"],
         ];
         let arguments: Vec<_> = arguments.concat().into_iter().map(OsStr::new).collect();
         let process = Process::start_program(workspace().join(PROGRAM), scratch, &arguments)
@@ -70,6 +71,12 @@ impl Collector {
     pub fn records(&self) -> Vec<LogRecord> {
         self.process.log().split("\nLogRecord #").skip(1).filter_map(LogRecord::read).collect()
     }
+
+    /// The spans that it was given so far.
+    #[must_use]
+    pub fn spans(&self) -> Vec<CollectedSpan> {
+        self.process.log().split("\nSpan #").skip(1).filter_map(CollectedSpan::read).collect()
+    }
 }
 
 /// A log record as the collector understood it.
@@ -91,15 +98,53 @@ impl LogRecord {
     /// `None` while it is not printed to its end.
     fn read(text: &str) -> Option<Self> {
         let field = |name: &str| text.lines().find_map(|line| line.trim_start().strip_prefix(name)).map(str::trim);
-        let attribute =
-            |line: &str| line.strip_prefix("     -> ")?.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
         let record = Self {
             timestamp: field("Timestamp:")?.parse().ok()?,
             severity: field("SeverityText:")?.to_owned(),
             body: field("Body: Str(")?.strip_suffix(')')?.to_owned(),
-            attributes: text.lines().filter_map(attribute).collect(),
+            attributes: attributes(text),
             trace_id: field("Trace ID")?.trim_start_matches([' ', ':']).to_owned(),
         };
         field("Flags:").map(|_| record)
     }
+}
+
+/// A span as the collector understood it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollectedSpan {
+    /// The trace.
+    pub trace_id: String,
+    /// Its own id.
+    pub id: String,
+    /// The id of the span that it is a part of; empty where there is none.
+    pub parent_id: String,
+    /// The name.
+    pub name: String,
+    /// The attributes, with their types: `Str(GET)`, `Int(200)`.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl CollectedSpan {
+    /// `None` while its fields are not printed.
+    fn read(text: &str) -> Option<Self> {
+        let field = |name: &str| {
+            let value = text.lines().find_map(|line| line.strip_prefix("    ")?.strip_prefix(name))?;
+            Some(value.trim_start().strip_prefix(':')?.trim().to_owned())
+        };
+        text.contains("\nAttributes:").then_some(())?;
+        Some(Self {
+            trace_id: field("Trace ID")?,
+            id: field("ID ")?,
+            parent_id: field("Parent ID")?,
+            name: field("Name")?,
+            attributes: attributes(text),
+        })
+    }
+}
+
+/// The attributes that stand in a text.
+fn attributes(text: &str) -> BTreeMap<String, String> {
+    let attribute =
+        |line: &str| line.strip_prefix("     -> ")?.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+    text.lines().filter_map(attribute).collect()
 }

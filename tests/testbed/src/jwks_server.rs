@@ -1,21 +1,20 @@
 //! An issuer's key server that works.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::http::{Message, write_response};
+use crate::http::{Headers, Message, write_response};
 use crate::server::Server;
 
-/// Serves a JWKS document over HTTP on every path, and counts how often it is asked.
+/// Serves a JWKS document over HTTP on every path, and keeps the headers of those who ask.
 #[derive(Debug)]
 pub struct JwksServer {
     server: Server,
     document: Arc<Mutex<String>>,
-    fetches: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<Headers>>>,
 }
 
 impl JwksServer {
@@ -25,16 +24,16 @@ impl JwksServer {
     /// When no port can be had.
     pub fn start(jwks: &Value) -> Result<Self> {
         let document = Arc::new(Mutex::new(jwks.to_string()));
-        let fetches = Arc::new(AtomicUsize::new(0));
-        let (served, counted) = (Arc::clone(&document), Arc::clone(&fetches));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (served, record) = (Arc::clone(&document), Arc::clone(&requests));
         let server = Server::start(move |mut stream| {
-            Message::read(&mut stream, false)?;
-            counted.fetch_add(1, Ordering::SeqCst);
+            let request = Message::read(&mut stream, false)?;
+            record.lock().unwrap_or_else(PoisonError::into_inner).push(request.headers);
             let body = served.lock().unwrap_or_else(PoisonError::into_inner).clone();
             write_response(&mut stream, 200, "application/jwk-set+json", body.as_bytes())
         })
         .context("the key server cannot start")?;
-        Ok(Self { server, document, fetches })
+        Ok(Self { server, document, requests })
     }
 
     /// Serve another document from now on.
@@ -45,7 +44,13 @@ impl JwksServer {
     /// How many requests came so far.
     #[must_use]
     pub fn fetches(&self) -> usize {
-        self.fetches.load(Ordering::SeqCst)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The headers of each request, in the order in which they came.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Headers> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where it listens.

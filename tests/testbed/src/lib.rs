@@ -52,7 +52,7 @@ pub use certificate::Certificate;
 pub use claims::Claims;
 pub use clickhouse::ClickHouse;
 pub use client::{Client, Request, Response};
-pub use collector::{Collector, LogRecord};
+pub use collector::{CollectedSpan, Collector, LogRecord};
 pub use envoy::{Envoy, validate};
 pub use exposition::{Exposition, Sample};
 pub use fake_jwks_server::{FakeJwksServer, Fault};

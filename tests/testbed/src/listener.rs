@@ -104,6 +104,7 @@ pub struct Listener {
     tls: Option<Tls>,
     forward_client_cert: Option<String>,
     access_log: Vec<Value>,
+    tracing: Option<Value>,
 }
 
 /// How a listener speaks TLS.
@@ -132,6 +133,7 @@ impl Listener {
             tls: None,
             forward_client_cert: None,
             access_log: Vec::new(),
+            tracing: None,
         }
     }
 
@@ -193,6 +195,13 @@ impl Listener {
         self
     }
 
+    /// The same with Envoy's own tracer: the `tracing` of its connection manager.
+    #[must_use]
+    pub fn tracing(mut self, tracing: Value) -> Self {
+        self.tracing = Some(tracing);
+        self
+    }
+
     pub(crate) const fn has_port(&self) -> bool {
         self.http2_at.is_none() && self.tls.is_none()
     }
@@ -227,6 +236,9 @@ impl Listener {
         });
         if let (Some(word), Some(manager)) = (&self.forward_client_cert, manager.as_object_mut()) {
             manager.insert("forward_client_cert_details".to_owned(), word.as_str().into());
+        }
+        if let (Some(tracing), Some(manager)) = (&self.tracing, manager.as_object_mut()) {
+            manager.insert("tracing".to_owned(), tracing.clone());
         }
         let mut chain = json!({"filters": [{"name": "http", "typed_config": manager}]});
         let mut address = match &self.http2_at {

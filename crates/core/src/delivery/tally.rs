@@ -96,6 +96,16 @@ impl Tally {
         self.queue.show(u64::try_from(held).unwrap_or(u64::MAX), &AUDIT_QUEUE, &[sink], observer);
     }
 
+    /// Writes what changed to a counter by outcome alone. What is given up at the end is dropped there, and what came is not counted.
+    pub fn show_as(&mut self, family: &Family, observer: &mut dyn Observer) {
+        for (count, (outcome, word, _)) in self.events.iter_mut().zip(OUTCOMES) {
+            let word = if outcome == Outcome::Logged { "dropped" } else { word };
+            if outcome != Outcome::Queued {
+                count.show(family, &[word], observer);
+            }
+        }
+    }
+
     #[cfg(test)]
     pub fn total(&self, outcome: Outcome) -> u64 {
         OUTCOMES.iter().zip(&self.events).filter(|((other, ..), _)| *other == outcome).map(|(_, count)| count.total).sum()

@@ -17,11 +17,13 @@ pub enum Callout {
     Audit,
     /// The report of a failing upstream.
     Exceptions,
+    /// A batch of spans that is to be delivered.
+    Spans,
 }
 
 impl Callout {
     /// All of them, each at its place.
-    pub const ALL: [Self; 4] = [Self::Jwks, Self::Credential, Self::Audit, Self::Exceptions];
+    pub const ALL: [Self; 5] = [Self::Jwks, Self::Credential, Self::Audit, Self::Exceptions, Self::Spans];
 
     /// The word for it.
     #[must_use]
@@ -31,6 +33,7 @@ impl Callout {
             Self::Credential => "credential",
             Self::Audit => "audit",
             Self::Exceptions => "exceptions",
+            Self::Spans => "spans",
         }
     }
 }

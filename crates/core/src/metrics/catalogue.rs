@@ -117,6 +117,8 @@ catalogue! {
     EXCEPTIONS_TOTAL = Counter "portcullis_exceptions_total" ["reason"] of AuditLog;
     /// What was told of them.
     EXCEPTION_REPORTS_TOTAL = Counter "portcullis_exception_reports_total" ["outcome"] of AuditLog;
+    /// Spans of such requests, by what became of them on the way to the server of traces.
+    SPANS_TOTAL = Counter "portcullis_spans_total" ["outcome"] of Bundle;
     /// Requests that a module sent by itself, by what came of them.
     CALLOUTS_TOTAL = Counter "portcullis_callouts_total" ["callout", "outcome"] of JwtAuth, AuthHeader, AuditLog;
     /// The time from such a request to its answer, or to the end of waiting for one, in milliseconds.
@@ -191,6 +193,16 @@ pub static WORDS: &[Words] = &[
         words: &[("first", "The failure is new."), ("repeated", "It goes on."), ("resolved", "It has been quiet.")],
     },
     Words {
+        label: "outcome",
+        families: &[&SPANS_TOTAL],
+        about: "of a span",
+        words: &[
+            ("sent", "The server of traces took it."),
+            ("dropped", "It was given up: the buffer was full, or it was sent in vain too often, or the configuration ended."),
+            ("rejected", "The server of traces refused it."),
+        ],
+    },
+    Words {
         label: "callout",
         families: &[&CALLOUTS_TOTAL, &CALLOUT_DURATION_MS],
         about: "of a request",
@@ -199,6 +211,7 @@ pub static WORDS: &[Words] = &[
             ("credential", "It fetches an access token for an upstream."),
             ("audit", "It brings a batch of audit events to a sink."),
             ("exceptions", "It tells a webhook of failing upstreams."),
+            ("spans", "It brings a batch of spans to a server of traces."),
         ],
     },
     Words {

@@ -31,6 +31,15 @@ impl Minter {
         Self { seed, count: 0, sample }
     }
 
+    /// Another one, with names of its own.
+    #[must_use]
+    pub fn another(&mut self) -> Self {
+        let [first, second] = self.draw().map(u128::to_be_bytes);
+        let mut seed = [0; 32];
+        seed.iter_mut().zip(first.into_iter().chain(second)).for_each(|(byte, drawn)| *byte = drawn);
+        Self { seed, count: 0, ..*self }
+    }
+
     /// The beginning of a trace. It is recorded if somebody decided so, and otherwise as often as is wanted.
     pub fn context(&mut self, sampling: Sampling) -> TraceContext {
         let [trace, other] = self.draw();
@@ -93,6 +102,7 @@ mod tests {
                 let context = minter.context(Sampling::Undecided);
                 assert!(names.insert(context.trace.to_string()) && names.insert(context.span.to_string()));
                 assert!(names.insert(minter.span().to_string()));
+                assert!(names.insert(minter.another().span().to_string()));
             }
         }
         assert_eq!(minter(1, 1.0).context(Sampling::Undecided), minter(1, 1.0).context(Sampling::Undecided));

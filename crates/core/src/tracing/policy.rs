@@ -8,7 +8,7 @@ use super::minter::Minter;
 use super::propagation::Propagation;
 use super::traceparent::TRACEPARENT;
 use super::tracestate::TRACESTATE;
-use super::{Tracing, b3};
+use super::{CalloutTraces, SpanSink, Tracing, b3};
 use crate::config::ConfigError;
 use crate::config::probability::Probability;
 use crate::config::tracing::{TraceFormat, TracingConfig};
@@ -26,14 +26,23 @@ pub struct Policy {
 }
 
 impl Tracing {
-    /// The stage for a `tracing` that stands at `path`.
+    /// The stage for a `tracing` that stands at `path`, and what the requests say that the module sends itself; `spans` is told how
+    /// they went.
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn compile(config: &TracingConfig, path: &str, platform: &Platform<'_>) -> Result<Self, ConfigError> {
+    pub fn compile(
+        config: &TracingConfig,
+        path: &str,
+        platform: &Platform<'_>,
+        spans: Option<Box<dyn SpanSink>>,
+    ) -> Result<(Self, CalloutTraces), ConfigError> {
         let policy = Policy::compile(config, path)?;
         let seed = platform.seed.ok_or_else(|| ConfigError::new(path, "cannot name traces: the proxy has no randomness"))?;
-        Ok(Self::new(policy, Minter::new(seed, config.sample.unwrap_or(Probability::ALWAYS))))
+        let mut minter = Minter::new(seed, config.sample.unwrap_or(Probability::ALWAYS));
+        let Propagation { b3, b3_parts, .. } = policy.propagation;
+        let callouts = CalloutTraces::new(Some(minter.another()), b3 || b3_parts, spans.is_some());
+        Ok((Self::new(policy, minter, spans), callouts))
     }
 }
 

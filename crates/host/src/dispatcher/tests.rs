@@ -6,6 +6,7 @@ mod measuring;
 mod observing;
 mod responding;
 mod stripping;
+mod tracing;
 mod waiting;
 
 use std::cell::RefCell;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use portcullis_core::delivery::retry_after;
 use portcullis_core::headers::Headers;
 use portcullis_core::keyring::max_age;
-use portcullis_core::stage::{Due, Fetch, FetchId, FetchOutcome, MAX_FETCHED_BYTES, Message, TICK_PERIOD};
+use portcullis_core::stage::{Due, Exchange, Fetch, FetchId, FetchOutcome, MAX_FETCHED_BYTES, Message, TICK_PERIOD};
 use portcullis_core::time::UnixTime;
+use portcullis_core::tracing::{CalloutTrace, Span, SpanEnd, TraceContext};
 
 use super::{MIN_TICK_WAIT, Runner};
 use crate::error::Result;
@@ -42,7 +43,11 @@ impl<P: Proxy> Runner<'_, P> {
     pub fn on_fetched(&self, call: Call, num_headers: usize, body_size: usize) {
         let Ok(now) = self.proxy.now() else { return };
         let outcome = if num_headers == 0 { FetchOutcome::Lost } else { self.read_outcome(body_size, now) };
+        let end = SpanEnd::of(&outcome, now);
         self.tell(call.stage, call.fetch, outcome, Some(now.since(call.sent)), now);
+        if let (Some(span), Ok(mut stages)) = (&call.span, self.root.stages.try_borrow_mut()) {
+            stages.iter_mut().for_each(|stage| stage.on_span(span, end));
+        }
         // One fetch may be followed by another: the document that says where the keys are, by the keys.
         self.send_due(call.stage, now);
         self.ask_again(now, |wait| wait.stage == call.stage && wait.fetch == call.fetch);
@@ -80,7 +85,7 @@ impl<P: Proxy> Runner<'_, P> {
 
     /// Sends, from the stream's context, what is due for a stage; whether the request has something to wait for. If not, it is to be
     /// asked again at once.
-    pub(super) fn send_due_for(&self, stream: &Stream, stage: usize, fetch: FetchId, now: UnixTime) -> bool {
+    pub(super) fn send_due_for(&self, stream: &Stream, exchange: &Exchange, stage: usize, fetch: FetchId, now: UnixTime) -> bool {
         let due = self.due(stage, now);
         self.log(due.messages);
         let is_settled = due.settled.contains(&fetch);
@@ -90,7 +95,7 @@ impl<P: Proxy> Runner<'_, P> {
         // A fetch sent by the stream would be cancelled with it, and others may wait for the same one.
         let sent = match self.proxy.enter(self.root.id) {
             Ok(()) => {
-                let sent = self.send_all(stage, due.fetches, now);
+                let sent = self.send_all(stage, due.fetches, Some((fetch, exchange)), now);
                 if !self.root.is_calling(stage, fetch) {
                     self.tick_every(QUICK_TICK_PERIOD);
                 }
@@ -111,7 +116,7 @@ impl<P: Proxy> Runner<'_, P> {
     pub(super) fn send_due(&self, stage: usize, now: UnixTime) {
         let due = self.due(stage, now);
         self.log(due.messages);
-        self.send_all(stage, due.fetches, now);
+        self.send_all(stage, due.fetches, None, now);
         if !due.settled.is_empty() {
             self.ask_again(now, |wait| wait.stage == stage && due.settled.contains(&wait.fetch));
         }
@@ -140,11 +145,17 @@ impl<P: Proxy> Runner<'_, P> {
         }
     }
 
-    fn send_all(&self, stage: usize, due: Vec<Fetch>, now: UnixTime) -> bool {
+    /// Sends fetches of a stage, one of which a request asked for that is at hand.
+    fn send_all(&self, stage: usize, due: Vec<Fetch>, asked: Option<(FetchId, &Exchange)>, now: UnixTime) -> bool {
         let mut all_sent = true;
         for fetch in due {
-            match self.proxy.send(&fetch) {
-                Ok(token) => self.root.add_call(Call { token, stage, fetch: fetch.id, sent: now }),
+            let asking = asked.filter(|(id, _)| *id == fetch.id).and_then(|(_, exchange)| exchange.trace());
+            let (trace, headers) = self.trace(asking.or_else(|| self.waiting_for(stage, fetch.id)));
+            match self.proxy.send(&fetch, &headers) {
+                Ok(token) => {
+                    let span = trace.filter(|trace| trace.is_span).and_then(|trace| self.span(&trace, stage, &fetch, now));
+                    self.root.add_call(Call { token, stage, fetch: fetch.id, sent: now, span });
+                }
                 Err(error) => {
                     self.report(&format!("a fetch from the cluster {} was not sent", fetch.cluster), error);
                     self.tell(stage, fetch.id, FetchOutcome::NotSent, None, now);
@@ -153,6 +164,29 @@ impl<P: Proxy> Runner<'_, P> {
             }
         }
         all_sent
+    }
+
+    /// The trace of a request that waits for this fetch since before.
+    fn waiting_for(&self, stage: usize, fetch: FetchId) -> Option<TraceContext> {
+        let waiting = self.root.waiting();
+        let stream =
+            waiting.iter().find(|stream| stream.wait().is_some_and(|wait| wait.stage == stage && wait.fetch == fetch))?;
+        let exchange = stream.exchange.try_borrow().ok()?;
+        exchange.as_ref()?.trace()
+    }
+
+    /// The part of a trace that the next fetch has, and the headers that say so.
+    fn trace(&self, cause: Option<TraceContext>) -> (Option<CalloutTrace>, Vec<(&'static str, String)>) {
+        let Ok(mut traces) = self.root.callout_traces.try_borrow_mut() else { return (None, Vec::new()) };
+        let trace = traces.next(cause);
+        let headers = trace.map(|trace| traces.headers(&trace)).unwrap_or_default();
+        (trace, headers)
+    }
+
+    fn span(&self, trace: &CalloutTrace, stage: usize, fetch: &Fetch, now: UnixTime) -> Option<Span> {
+        let stages = self.root.stages.try_borrow().ok()?;
+        let stage = stages.get(stage)?;
+        Some(Span::begin(trace.context, stage.callout(fetch.id)?, stage.callout_about(fetch.id), fetch, now))
     }
 
     fn drop_all(&self, stage: usize, due: Vec<Fetch>, now: UnixTime) {

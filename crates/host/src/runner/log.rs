@@ -1,6 +1,7 @@
 //! Tells the stages how an exchange ended.
 
 use portcullis_core::time::UnixTime;
+use portcullis_core::tracing::TraceHeaders;
 
 use super::Runner;
 use crate::ending::ProxyEnding;
@@ -17,7 +18,13 @@ impl<P: Proxy> Runner<'_, P> {
             return pressing;
         }
         let Ok(mut slot) = stream.exchange.try_borrow_mut() else { return pressing };
+        let was_seen = slot.is_some();
         let exchange = slot.get_or_insert_with(|| Box::new(self.read_late()));
+        // The trace may have been settled since by the module that decides, which wrote it into the headers.
+        if was_seen && self.root.identity_reader().is_some() {
+            let headers = self.proxy.request_headers();
+            exchange.trace = headers.ok().and_then(|headers| TraceHeaders::of(&headers).context());
+        }
         // A module that only observes runs before the one that decides, and so learns of the decision only now.
         if let Some(understand) = self.root.identity_reader()
             && let Err(error) = self.read_identity(understand, exchange)

@@ -20,7 +20,7 @@ type Pairs = Vec<(String, String)>;
 
 fn stage(config: &str) -> Tracing {
     let environment = |_: &str| Variable::Unset;
-    Tracing::compile(&serde_json::from_str(config).unwrap(), "tracing", &Platform::from(&environment)).unwrap()
+    Tracing::compile(&serde_json::from_str(config).unwrap(), "tracing", &Platform::from(&environment), None).unwrap().0
 }
 
 /// The exchange, and the headers that the upstream sees.
