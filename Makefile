@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SUFFIXES:
 .PHONY: help tools tools-compose build check test test-unit test-conformance test-wasm test-e2e test-node test-manifests \
 	test-compose test-fuzz fuzz lint fmt \
-	demo demo-up demo-down bench mutants clean
+	demo demo-up demo-down demo-observe bench mutants clean
 
 crates := -p portcullis-config -p portcullis-signatures -p portcullis-encryption -p portcullis-minting -p portcullis-chain \
 	-p portcullis-request -p portcullis-sender -p portcullis-core -p portcullis-host -p portcullis-cli
@@ -84,6 +84,10 @@ demo-up: build ## the demo's stack, left running, with curl lines to try
 
 demo-down: ## end what demo-up started
 	@python3 scripts/demo.py down
+
+demo-observe: build ## the dashboard from live data under light load, into .run/observe/dashboard.png or PNG=docs/images/dashboard.png
+	@scripts/tools.sh envoy demo prometheus observe
+	@/usr/bin/python3 scripts/observe.py $(PNG)
 
 bench: build ## CPU and memory beside Envoy's jwt_authn, into .run/bench/; BENCH="--sweeps 3 --cases cold" for less
 	@scripts/tools.sh envoy bench

@@ -26,9 +26,9 @@ class StackError(Exception):
         self.log = log
 
 
-def free_ports():
-    """A port that is free now for each server."""
-    sockets = {name: socket.socket() for name in SHIPPED_PORTS}
+def free_ports(*more):
+    """A port that is free now for each server, and for more of them."""
+    sockets = {name: socket.socket() for name in [*SHIPPED_PORTS, *more]}
     try:
         for held in sockets.values():
             held.bind(("127.0.0.1", 0))

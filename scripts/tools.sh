@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that what is named is there, and installs what is not: into .tools/, with rustup, or as Debian packages.
 #
-#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [stores] [prometheus] [qryn] [lint] [compose] [bench] [mutants]
-#                                         nothing named: all but qryn, compose, bench and mutants
+#   scripts/tools.sh [wasm] [envoy] [node] [demo] [jose] [idp] [stores] [prometheus] [observe] [qryn] [lint] [compose] [bench] [mutants]
+#                                         nothing named: all but observe, qryn, compose, bench and mutants
 #
 #   wasm    a toolchain that builds the modules, wasm-opt  demo    python3 and openssl, for the demo's servers
 #   envoy   the proxy, for the tests and the demo          lint    shellcheck, rustfmt and clippy
@@ -10,6 +10,7 @@
 #   idp     glewlwyd and sqlite3: an authorization server, for the tests in a real proxy
 #   stores  PostgreSQL, rsyslog, an OpenTelemetry collector and, where Debian has it, ClickHouse: where audit events are kept
 #   prometheus  Prometheus and promtool, which scrape the proxy and check its metrics and rules
+#   observe python3 with matplotlib, which draws the dashboard; only when it is named
 #   qryn    what stands for Loki and Elasticsearch, with its database: 1 GB; only when it is named
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
 #   bench   wrk, and python3 with cryptography and matplotlib, for `make bench`; only when it is named
@@ -62,6 +63,7 @@ for tool in "$@"; do
     prometheus)
         { has prometheus && has promtool; } || apt_install "a Prometheus to test with" prometheus
         ;;
+    observe) /usr/bin/python3 -c 'import matplotlib' 2>/dev/null || apt_install "drawing the dashboard" python3 python3-matplotlib ;;
     qryn)
         { has node && has npm; } || apt_install "qryn" nodejs npm
         python3 -m pip --version >/dev/null 2>&1 || apt_install "chDB" python3 python3-pip

@@ -1,0 +1,197 @@
+//! The shipped dashboard, rules and alerts, asked by a real Prometheus of a real Envoy under traffic of all kinds.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use portcullis_e2e::Stack;
+use portcullis_testbed::{
+    Algorithm, FakeKeyServer, FakeSink, Health, Issuer, JwksServer, Listener, Manner, Module, Plugin, Prometheus, Request, Route,
+    poll, workspace,
+};
+use serde_json::{Value, json};
+
+const ISSUER: &str = "https://uaa.example.com";
+const PARTNER: &str = "https://partner.example.com";
+/// Long enough for the windows of rates to hold some scrapes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where nobody listens.
+fn nowhere() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn configuration() -> Value {
+    let sink = json!({
+        "type": "http", "name": "siem", "format": "ndjson", "cluster": "sink", "uri": "http://sink.example.com/in",
+        "batch": {"records": 5, "interval": "200ms"},
+    });
+    let hook = json!({"format": "generic", "uri": "http://hooks.example.com/", "cluster": "hook"});
+    let credentials = json!({
+        "tokenUri": "http://idp.example.com/token", "cluster": "idp", "clientId": "gw", "clientSecret": {"env": "CLIENT_SECRET"},
+    });
+    let keys = |cluster: &str| format!("http://{cluster}.example.com/jwks.json");
+    json!({
+        "jwtAuth": {
+            "jwtRules": [
+                {"name": "uaa", "issuer": ISSUER, "jwksUri": keys("uaa"), "cluster": "uaa", "refresh": "1s"},
+                {"name": "partner", "issuer": PARTNER, "jwksUri": keys("partner"), "cluster": "nowhere", "timeout": "500ms"},
+            ],
+            "rules": [
+                {"name": "open", "match": {"paths": ["/open", "/down"]}, "access": "public"},
+                {"name": "admin", "match": {"paths": ["/admin/**"]}, "require": {"roles": ["ADMIN"]}},
+                {"name": "strict", "match": {"paths": ["/reports"]}, "require": {"roles": ["AUDITOR"]}, "shadow": true},
+            ],
+        },
+        "authHeader": {
+            "strip": ["x-user-*"], "inject": [{"header": "x-user-id", "claim": "subject"}],
+            "upstream": [{"name": "billing", "match": {"paths": ["/billing"]}, "clientCredentials": credentials}],
+        },
+        "auditLog": {"default": {"record": "always"}, "sinks": [sink], "exceptions": {"window": "1s", "webhooks": [hook]}},
+        "metrics": {
+            "health": {"path": "/healthz"},
+            "business": [{"name": "placed_orders", "match": {"methods": ["POST"], "paths": ["/orders"]}, "labels": {"rule": "{rule}"}}],
+        },
+    })
+}
+
+struct World {
+    stack: Stack,
+    issuer: Issuer,
+    partner: Issuer,
+    sink: FakeSink,
+    /// They serve until the end.
+    _servers: (JwksServer, FakeKeyServer, FakeSink),
+}
+
+impl World {
+    fn new() -> Self {
+        let [issuer, partner] = [ISSUER, PARTNER].map(|name| Issuer::new(name, &[Algorithm::Es256]).unwrap());
+        let keys = JwksServer::start(&issuer.jwks().unwrap()).unwrap();
+        let [sink, hook] = [(); 2].map(|()| FakeSink::start().unwrap());
+        let idp = FakeKeyServer::start(Health::Good(Duration::ZERO)).unwrap();
+        idp.serve("/token", &json!({"access_token": "t0ken", "token_type": "Bearer", "expires_in": 600}));
+        let plugin = Plugin::new(Module::Portcullis, &configuration()).variable("CLIENT_SECRET", "s3cret");
+        let listener = Listener::new("shop").plugin(plugin).route(Route::prefix("down", "/down").cluster("nowhere"));
+        let clusters = [
+            ("uaa", keys.address()),
+            ("idp", idp.address()),
+            ("sink", sink.address()),
+            ("hook", hook.address()),
+            ("nowhere", nowhere()),
+        ];
+        let stack = Stack::start([listener], &clusters);
+        Self { stack, issuer, partner, sink, _servers: (keys, idp, hook) }
+    }
+
+    /// One request of each kind.
+    fn visit(&self) {
+        let token = |roles: &[&str]| self.issuer.sign(&self.issuer.claims().with("roles", json!(roles))).unwrap();
+        let expired = self.issuer.sign(&self.issuer.claims().expiring_in(-600)).unwrap();
+        let (customer, admin) = (token(&["CUSTOMER"]), token(&["ADMIN"]));
+        let requests = [
+            Request::get("/open").header("x-user-id", "admin"),
+            Request::get("/orders"),
+            Request::get("/orders").bearer(&customer),
+            Request::get("/orders").bearer(&customer).header("X-User-Roles", "ADMIN"),
+            Request::new("POST", "/orders").header("content-length", "0").bearer(&customer),
+            Request::get("/orders").bearer(&expired),
+            Request::get("/orders").bearer(&self.partner.token().unwrap()),
+            Request::get("/admin/keys").bearer(&customer),
+            Request::get("/admin/keys").bearer(&admin),
+            Request::get("/reports").bearer(&customer),
+            Request::get("/billing").bearer(&customer),
+            Request::get("/down"),
+            Request::get("/healthz"),
+        ];
+        for request in &requests {
+            let _ = self.stack.envoy.listener("shop").send(request);
+        }
+    }
+}
+
+/// The queries of the dashboard as Grafana would send them, with the titles of their panels.
+fn panels() -> Vec<(String, String)> {
+    let text = fs::read_to_string(workspace().join("observability/grafana/dashboard.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let query = |target: &Value| {
+        let query = target["expr"].as_str().unwrap().replace("$job", ".*").replace("$__rate_interval", "10s");
+        query.replace("$business", "portcullis_placed_orders_total")
+    };
+    let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
+    let queries = panels.flat_map(|panel| {
+        let title = panel["title"].as_str().unwrap();
+        panel["targets"].as_array().unwrap().iter().map(move |target| (title.to_owned(), query(target)))
+    });
+    queries.collect()
+}
+
+/// The names of the rules in which Prometheus sees nothing wrong, and of the others.
+fn evaluated(prometheus: &Prometheus) -> (BTreeSet<String>, BTreeSet<String>) {
+    let answer = prometheus.get("/api/v1/rules");
+    let groups = answer["data"]["groups"].as_array().unwrap();
+    let rules = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
+    let (good, bad): (Vec<_>, Vec<_>) = rules.partition(|rule| rule["health"] == "ok");
+    [good, bad].map(|rules| rules.iter().map(|rule| rule["name"].as_str().unwrap().to_owned()).collect()).into()
+}
+
+/// The alerts that are firing.
+fn firing(prometheus: &Prometheus) -> Vec<Value> {
+    let answer = prometheus.get("/api/v1/alerts");
+    let alerts = answer["data"]["alerts"].as_array().unwrap();
+    alerts.iter().filter(|alert| alert["state"] == "firing").cloned().collect()
+}
+
+fn is_lost(alert: &&Value) -> bool {
+    alert["labels"]["alertname"] == "PortcullisAuditEventsLost"
+}
+
+#[test]
+fn every_panel_and_rule_has_data_and_an_alert_comes() {
+    let world = World::new();
+    let rules = ["rules.yaml", "alerts.yaml"].map(|file| workspace().join("observability/prometheus").join(file));
+    let prometheus = Prometheus::start(&[("gateway", world.stack.envoy.admin_address())], &rules).unwrap();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _over = scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                world.visit();
+            }
+        });
+        let ask = || {
+            let has_data = |query: &str| prometheus.query(query).iter().any(|sample| sample.value.is_finite());
+            let missing = || -> Vec<_> { panels().into_iter().filter(|(_, query)| !has_data(query)).collect() };
+            let mut last = Vec::new();
+            let all = poll("data for every panel", PATIENCE, || {
+                last = missing();
+                last.is_empty().then_some(())
+            });
+            assert!(all.is_ok(), "without data: {last:#?}");
+
+            let names = |(good, bad): (BTreeSet<String>, BTreeSet<String>)| {
+                assert!(bad.is_empty(), "{bad:?}");
+                good
+            };
+            let recorded: Vec<_> = names(evaluated(&prometheus)).into_iter().filter(|name| name.contains(':')).collect();
+            assert_eq!(recorded.len(), 13);
+            for name in recorded {
+                prometheus.query_until(&name, |samples| samples.iter().any(|sample| sample.value.is_finite()));
+            }
+
+            assert!(!firing(&prometheus).iter().any(|alert| is_lost(&alert)));
+            world.sink.set_manner(Manner::Refusing("/admin/keys".to_owned()));
+            let lost = poll("the alert", PATIENCE, || firing(&prometheus).into_iter().find(|alert| is_lost(&alert)));
+            let lost = lost.unwrap();
+            assert_eq!((&lost["labels"]["sink"], &lost["labels"]["outcome"]), (&json!("siem"), &json!("rejected")));
+            assert_eq!(lost["annotations"]["summary"], "Audit events for siem are rejected at gateway");
+        };
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask));
+        is_over.store(true, Ordering::SeqCst);
+        if let Err(panic) = asked {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
