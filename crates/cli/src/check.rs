@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use portcullis_core::authn::Destination;
 use portcullis_core::config::{ConfigError, Warning, suggestion};
+use portcullis_core::config_version::ConfigVersion;
 use serde_json::{Map, Value};
 
 use crate::deployment::{Deployment, Names, OnFailure};
@@ -144,7 +145,8 @@ impl Report {
             Err(error) => self.errors.push(error.within(path)),
         }
         let is_valid = self.errors.len() == errors_before;
-        self.configurations.push(Checked { path: path.to_owned(), module, summary: summary(&value), is_valid });
+        let version = ConfigVersion::of(configuration);
+        self.configurations.push(Checked { path: path.to_owned(), module, version, summary: summary(&value), is_valid });
     }
 
     fn check_stats_tags(&mut self, path: &str, labels: &[String], known: &BTreeSet<String>) {

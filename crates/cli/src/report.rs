@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use portcullis_core::config::{ConfigError, Warning};
+use portcullis_core::config_version::ConfigVersion;
 use serde::Serialize;
 
 use crate::module_name::ModuleName;
@@ -42,6 +43,8 @@ pub struct Checked {
     pub path: String,
     /// The module that it is for.
     pub module: ModuleName,
+    /// What its gateways will say is in force.
+    pub version: ConfigVersion,
     /// What it holds, in a few words.
     pub summary: String,
     /// Whether the module would load it.
@@ -74,6 +77,7 @@ struct ReportJson<'a> {
 struct CheckedJson<'a> {
     path: &'a str,
     module: &'a str,
+    version: String,
     summary: &'a str,
     ok: bool,
 }
@@ -118,7 +122,7 @@ impl Report {
         let mut out = io::stdout().lock();
         for checked in self.configurations.iter().filter(|checked| checked.is_valid) {
             let place = if checked.path.is_empty() { String::new() } else { format!("{}: ", checked.path) };
-            writeln!(out, "ok: {file}: {place}{} ({})", checked.module.as_str(), checked.summary)?;
+            writeln!(out, "ok: {file}: {place}{} ({}), version {}", checked.module.as_str(), checked.summary, checked.version)?;
         }
         let mut err = io::stderr().lock();
         for warning in &self.warnings {
@@ -144,6 +148,7 @@ impl Report {
                 .map(|checked| CheckedJson {
                     path: &checked.path,
                     module: checked.module.as_str(),
+                    version: checked.version.to_string(),
                     summary: &checked.summary,
                     ok: checked.is_valid,
                 })

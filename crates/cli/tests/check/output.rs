@@ -42,7 +42,7 @@ fn prints_json_for_machines() {
     let expected = serde_json::json!({
         "file": "p.yaml",
         "ok": false,
-        "configurations": [{"path": "spec.pluginConfig", "module": "portcullis", "summary": "defaults only", "ok": false}],
+        "configurations": [{"path": "spec.pluginConfig", "module": "portcullis", "version": "8e7ad9c3a947", "summary": "defaults only", "ok": false}],
         "errors": [{"path": "spec.pluginConfig.jwtAuth.realms", "problem": "unknown key", "hint": "did you mean `realm`?"}],
         "warnings": [{
             "path": "spec.phase",
@@ -59,5 +59,5 @@ fn reads_the_standard_input() {
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(br#"{"maxSeries": 10}"#).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "ok: stdin: metrics (defaults only)\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "ok: stdin: metrics (defaults only), version 696124750b84\n");
 }
