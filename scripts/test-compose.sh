@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs envoy/docker-compose.yml for real with podman-compose: one request that is refused, one that is let through, and both in the
-# database of audit events. Skipped with a word where podman is missing.
+# database of audit events and in Prometheus. Grafana is left out: nothing here needs it. Skipped with a word where podman is missing.
 #
 # The images are pulled; where no registry can be reached they are built from Debian's packages and Envoy's wheel under the
 # same names. Containers, images and networks live in a store of their own under .tools/, so nothing else on this machine
@@ -17,13 +17,14 @@ for program in podman podman-compose runc netavark iptables; do
 done
 
 store=$TOOLS/containers
-rootfs=$store/debian-stack.tar
+rootfs=$store/debian-stack-2.tar
 compose=$ROOT/envoy/docker-compose.yml
 python_image=docker.io/library/python:3.12-slim
 envoy_image=docker.io/envoyproxy/envoy:v1.40.0
 postgres_image=docker.io/library/postgres:15
 rsyslog_image=localhost/portcullis-rsyslog:12
 collector_image=docker.io/streamfold/rotel:latest
+prometheus_image=docker.io/prom/prometheus:v2.53.4
 volumes=(envoy_audit envoy_events)
 mkdir -p "$store/net"
 
@@ -71,7 +72,7 @@ build_image() {
         has debootstrap || apt_install "building images where none can be pulled" debootstrap
         [[ $(id -u) == 0 ]] || die "cannot pull $image, and only root can build it"
         say "building a small Debian to stand for the images that cannot be pulled (three minutes, once)"
-        local release packages=python3,openssl,rsyslog,rsyslog-pgsql,postgresql,libpython3.11
+        local release packages=python3,openssl,rsyslog,rsyslog-pgsql,postgresql,prometheus,libpython3.11
         release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
         debootstrap --variant=minbase --include="$packages" "$release" "$work/rootfs" >"$work/debootstrap.log" 2>&1 ||
             { tail -n 5 "$work/debootstrap.log" >&2 && die "debootstrap failed"; }
@@ -107,7 +108,7 @@ ENTRYPOINT
     podman import --quiet "${changes[@]}" "$rootfs" "$image" >/dev/null
 }
 
-for image in "$python_image" "$envoy_image" "$postgres_image" "$rsyslog_image" "$collector_image"; do
+for image in "$python_image" "$envoy_image" "$postgres_image" "$rsyslog_image" "$collector_image" "$prometheus_image"; do
     podman image exists "$image" && continue
     case $image in
     "$rsyslog_image") timeout 300 podman build --quiet --tag "$image" "$ROOT/envoy/audit" >/dev/null 2>&1 ;;
@@ -115,11 +116,11 @@ for image in "$python_image" "$envoy_image" "$postgres_image" "$rsyslog_image" "
     esac || build_image "$image"
 done
 
-read -r GATEWAY_PORT ADMIN_PORT ISSUER_PORT < <(python3 -c '
+read -r GATEWAY_PORT ADMIN_PORT ISSUER_PORT PROMETHEUS_PORT < <(python3 -c '
 import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
 print(*(each.getsockname()[1] for each in held))')
-export GATEWAY_PORT ADMIN_PORT ISSUER_PORT
+export GATEWAY_PORT ADMIN_PORT ISSUER_PORT PROMETHEUS_PORT
 
 # What an earlier run left says nothing of this one.
 podman volume rm --force "${volumes[@]}" >/dev/null 2>&1 || true
@@ -147,8 +148,24 @@ for _ in $(seq 50); do
     podman-compose -f "$compose" logs collector >"$work/collector.log" 2>&1 || true
     if grep -q "user.id: Str(anna)" "$work/collector.log"; then
         echo "the collector has it too"
-        exit 0
+        break
     fi
     sleep 0.2
 done
-die "no audit event in the log of the collector"
+grep -q "user.id: Str(anna)" "$work/collector.log" || die "no audit event in the log of the collector"
+
+# It scrapes every fifteen seconds.
+for _ in $(seq 120); do
+    if python3 - "$PROMETHEUS_PORT" <<'PYTHON' 2>"$work/prometheus.log"; then
+import json, sys, urllib.request
+query = "portcullis_requests_total%7Bjob%3D%22gateway%22%2Creason%3D%22token_valid%22%7D"
+answer = urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/api/v1/query?query={query}", timeout=2)
+sys.exit(0 if json.load(answer)["data"]["result"] else "not yet")
+PYTHON
+        echo "Prometheus counts the approval"
+        exit 0
+    fi
+    sleep 0.5
+done
+tail -n 3 "$work/prometheus.log" >&2
+die "Prometheus has no requests"
