@@ -19,6 +19,7 @@ mod istio_policy;
 mod jose_rfc;
 mod jwt_attacks;
 mod jwt_verify_lib;
+mod metric_names;
 mod primitives;
 mod trace_context;
 mod trace_headers;
@@ -51,6 +52,7 @@ pub const SUITES: &[(&str, Run)] = &[
     ("jwt_verify_lib/jwt_parse", jwt_verify_lib::jwt_parse),
     ("jwt_verify_lib/time", jwt_verify_lib::time),
     ("jwt_verify_lib/verify", jwt_verify_lib::verify),
+    ("metrics/envoy_stat_names", metric_names::run),
     ("trace_headers/b3", trace_headers::b3),
     ("trace_headers/w3c_trace_context", trace_context::run),
     ("trace_headers/w3c_unit", trace_headers::w3c_unit),

@@ -40,6 +40,7 @@ suites! {
     jwt_verify_lib_parsing: "jwt_verify_lib/jwt_parse", "jwt_verify_lib/jwks_parse";
     jwt_verify_lib_claims: "jwt_verify_lib/time", "jwt_verify_lib/audience";
     jwt_verify_lib_signatures: "jwt_verify_lib/verify";
+    metric_names: "metrics/envoy_stat_names";
     trace_headers: "trace_headers/b3", "trace_headers/w3c_trace_context", "trace_headers/w3c_unit";
     wycheproof_jose: "wycheproof/json_web_crypto_test", "wycheproof/json_web_encryption_test", "wycheproof/json_web_key_test",
         "wycheproof/json_web_signature_test";
