@@ -33,6 +33,7 @@ fn configuration() -> Value {
     let credentials = json!({
         "tokenUri": "http://idp.example.com/token", "cluster": "idp", "clientId": "gw", "clientSecret": {"env": "CLIENT_SECRET"},
     });
+    let spans = json!({"format": "zipkin", "uri": "http://hooks.example.com/api/v2/spans", "cluster": "hook"});
     let keys = |cluster: &str| format!("http://{cluster}.example.com/jwks.json");
     json!({
         "jwtAuth": {
@@ -40,12 +41,14 @@ fn configuration() -> Value {
                 {"name": "uaa", "issuer": ISSUER, "jwksUri": keys("uaa"), "cluster": "uaa", "refresh": "1s"},
                 {"name": "partner", "issuer": PARTNER, "jwksUri": keys("partner"), "cluster": "nowhere", "timeout": "500ms"},
             ],
+            "tracing": {"propagate": ["w3c"]},
             "rules": [
                 {"name": "open", "match": {"paths": ["/open", "/down"]}, "access": "public"},
                 {"name": "admin", "match": {"paths": ["/admin/**"]}, "require": {"roles": ["ADMIN"]}},
                 {"name": "strict", "match": {"paths": ["/reports"]}, "require": {"roles": ["AUDITOR"]}, "shadow": true},
             ],
         },
+        "spans": spans,
         "authHeader": {
             "strip": ["x-user-*"], "inject": [{"header": "x-user-id", "claim": "subject"}],
             "upstream": [{"name": "billing", "match": {"paths": ["/billing"]}, "clientCredentials": credentials}],
@@ -91,6 +94,7 @@ impl World {
     fn visit(&self) {
         let token = |roles: &[&str]| self.issuer.sign(&self.issuer.claims().with("roles", json!(roles))).unwrap();
         let expired = self.issuer.sign(&self.issuer.claims().expiring_in(-600)).unwrap();
+        let sampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let (customer, admin) = (token(&["CUSTOMER"]), token(&["ADMIN"]));
         let requests = [
             Request::get("/open").header("x-user-id", "admin"),
@@ -99,7 +103,7 @@ impl World {
             Request::get("/orders").bearer(&customer).header("X-User-Roles", "ADMIN"),
             Request::new("POST", "/orders").header("content-length", "0").bearer(&customer),
             Request::get("/orders").bearer(&expired),
-            Request::get("/orders").bearer(&self.partner.token().unwrap()),
+            Request::get("/orders").bearer(&self.partner.token().unwrap()).header("traceparent", sampled),
             Request::get("/admin/keys").bearer(&customer),
             Request::get("/admin/keys").bearer(&admin),
             Request::get("/reports").bearer(&customer),

@@ -287,23 +287,6 @@ fn the_first_refusal_counts_and_later_stages_still_run() {
 }
 
 #[test]
-fn an_answer_repeats_a_request_id_and_no_other_text_of_the_client() {
-    for (id, repeated) in [("r-1", true), (&*"a".repeat(129), false), ("two words", false)] {
-        let proxy = FakeProxy::default();
-        let (dispatcher, _) = begin(&proxy, &DECIDES, vec![script([refuse(Rejection::TokenMissing)])]);
-        for (name, value) in &mut proxy.streams.borrow_mut().get_mut(&STREAM).unwrap().headers {
-            if name == "x-request-id" {
-                *value = id.to_owned();
-            }
-        }
-        assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
-        let body = String::from_utf8(proxy.streams.borrow()[&STREAM].replies[0].body.clone()).unwrap();
-        assert_eq!(body.contains(id), repeated, "{body}");
-        assert_eq!(body.contains("requestId"), repeated, "{body}");
-    }
-}
-
-#[test]
 fn a_refusal_after_an_allow_is_what_is_published() {
     let proxy = FakeProxy::default();
     for plugin in [&DECIDES, &READS] {
@@ -449,10 +432,4 @@ fn callbacks_for_contexts_that_do_not_exist_do_nothing() {
     dispatcher.log(6);
     assert!(proxy.lines.borrow().is_empty());
     assert!(!dispatcher.configure(&DECIDES, 6, 0), "a stream has no configuration");
-}
-
-#[test]
-fn a_pause_holds_the_body_too() {
-    // Envoy, `allow_on_headers_stop_iteration: true`: with action 1 a POST that waited for keys went on as soon as its body came.
-    assert_eq!((Action::Continue.code(), Action::Pause.code()), (0, 4));
 }

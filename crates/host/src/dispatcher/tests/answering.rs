@@ -1,4 +1,4 @@
-//! Requests that a stage answers with something that is for everyone.
+//! Answers to requests: what a stage says to everyone, and what a refused client reads.
 
 use portcullis_core::config_version::ConfigVersion;
 use portcullis_core::health::Answer;
@@ -45,5 +45,22 @@ fn all_stages_tell_of_their_health_and_a_refusal_counts_before_it() {
         scripts[1].borrow_mut().is_ill = true;
         assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
         assert_eq!(end_of(&proxy, STREAM).0, [expected]);
+    }
+}
+
+#[test]
+fn an_answer_repeats_a_request_id_and_no_other_text_of_the_client() {
+    for (id, repeated) in [("r-1", true), (&*"a".repeat(129), false), ("two words", false)] {
+        let proxy = FakeProxy::default();
+        let (dispatcher, _) = begin(&proxy, &DECIDES, vec![script([refuse(Rejection::TokenMissing)])]);
+        for (name, value) in &mut proxy.streams.borrow_mut().get_mut(&STREAM).unwrap().headers {
+            if name == "x-request-id" {
+                *value = id.to_owned();
+            }
+        }
+        assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
+        let body = String::from_utf8(proxy.streams.borrow()[&STREAM].replies[0].body.clone()).unwrap();
+        assert_eq!(body.contains(id), repeated, "{body}");
+        assert_eq!(body.contains("requestId"), repeated, "{body}");
     }
 }

@@ -229,3 +229,9 @@ fn a_fetch_that_follows_another_is_sent_at_once() {
     answer(&proxy, &dispatcher, 102);
     assert_eq!(end_of(&proxy, STREAM), (vec![], 1, 0));
 }
+
+#[test]
+fn a_pause_holds_the_body_too() {
+    // Envoy, `allow_on_headers_stop_iteration: true`: with action 1 a POST that waited for keys went on as soon as its body came.
+    assert_eq!((Action::Continue.code(), Action::Pause.code()), (0, 4));
+}
