@@ -117,7 +117,7 @@ catalogue! {
     EXCEPTIONS_TOTAL = Counter "portcullis_exceptions_total" ["reason"] of AuditLog;
     /// What was told of them.
     EXCEPTION_REPORTS_TOTAL = Counter "portcullis_exception_reports_total" ["outcome"] of AuditLog;
-    /// Spans of such requests, by what became of them on the way to the server of traces.
+    /// Spans of requests that the gateway sent while another one waited, by what became of them on the way to the server of traces.
     SPANS_TOTAL = Counter "portcullis_spans_total" ["outcome"] of Bundle;
     /// Requests that a module sent by itself, by what came of them.
     CALLOUTS_TOTAL = Counter "portcullis_callouts_total" ["callout", "outcome"] of JwtAuth, AuthHeader, AuditLog;
