@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use portcullis_e2e::{Discovered, Stack, bundle};
-use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Request, Scratch, poll};
+use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Prometheus, Request, Scratch, poll, workspace};
 use serde_json::{Value, json};
 
 use trapping_module::{CALLBACKS, Trapping};
@@ -41,6 +41,8 @@ fn case_41_a_trap_in_any_callback_lets_nobody_pass_and_heals() {
     let modules: Vec<Trapping> = CALLBACKS.iter().map(|callback| Trapping::write(callback, folder.path())).collect();
     let listeners = modules.iter().map(|module| Listener::new(module.callback).native(module.filter()));
     let stack = Stack::start(listeners, &[]);
+    let rules = [workspace().join("observability/prometheus/rules.yaml")];
+    let prometheus = Prometheus::start(&[("gateway", stack.envoy.admin_address())], &rules).unwrap();
     for module in &modules {
         let client = stack.envoy.listener(module.callback);
         let callback = module.callback;
@@ -64,6 +66,9 @@ fn case_41_a_trap_in_any_callback_lets_nobody_pass_and_heals() {
         assert!(stack.upstream.seen(trapped.id()).is_none(), "{callback}: the request passed that let the module trap");
         drop(held);
         assert_eq!(client.send(&refused()).status, 403, "{callback}");
+        // What the alert PortcullisVmRestarts reads.
+        let reloads = format!("portcullis:vm_reloads:total{{outcome=\"success\",plugin=\"{callback}\"}}");
+        let _ = prometheus.query_until(&reloads, |samples| samples.iter().any(|sample| sample.value > 0.0));
     }
 }
 
