@@ -33,8 +33,12 @@ BUNDLE_ACCESSLOG = "portcullis.wasm, accesslog"
 BUNDLE_OWN_MEMBERS = "portcullis.wasm, accesslog, own members"
 BUNDLE_HTTP = "portcullis.wasm, http"
 AUDITING = (BUNDLE_NO_AUDIT, BUNDLE_UNRECORDED, BUNDLE_JSON_LOG, BUNDLE_ACCESSLOG, BUNDLE_OWN_MEMBERS, BUNDLE_HTTP)
+# What all metrics cost: beside an audit log that reads the status as well, and by themselves.
+BUNDLE_NO_METRICS = "portcullis.wasm, no metrics"
+BUNDLE_NO_OBSERVERS = "portcullis.wasm, neither metrics nor audit log"
+METERING = (BUNDLE_NO_METRICS, BUNDLE_NO_OBSERVERS)
 
-VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, MODULE_EQUAL, BUNDLE, *INJECTING, *AUDITING)
+VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, MODULE_EQUAL, BUNDLE, *INJECTING, *AUDITING, *METERING)
 # What the access log of the listener writes is written once, however many filters there are.
 BY_ACCESS_LOG = (BUNDLE_JSON_LOG, BUNDLE_ACCESSLOG, BUNDLE_OWN_MEMBERS)
 IN_CHAIN = tuple(variant for variant in VARIANTS if variant not in BY_ACCESS_LOG)
@@ -49,7 +53,7 @@ TOKENS = {COLD: 40_000, "1": 1, "100": 100, "10000": 10_000}
 # Without a cache the rotation makes no difference, and a cache of 100 is no other than none while all tokens are new.
 MEASURED = {
     COLD: (NATIVE, NATIVE_LARGE_CACHE, *OURS),
-    "1": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, *OURS, *INJECTING, *AUDITING),
+    "1": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, *OURS, *INJECTING, *AUDITING, *METERING),
     "100": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, *OURS),
     "10000": (NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, *OURS),
 }
@@ -87,8 +91,8 @@ def cells(patterns):
         for algorithm in ALGORITHMS
         for case, variants in MEASURED.items()
         for cell in (Cell(variant, algorithm, case) for variant in variants)
-        # To headers and events it does not matter how the token was signed.
-        if cell.variant not in (*INJECTING, *AUDITING) or cell.algorithm == ALGORITHMS[0]
+        # To headers, events and metrics it does not matter how the token was signed.
+        if cell.variant not in (*INJECTING, *AUDITING, *METERING) or cell.algorithm == ALGORITHMS[0]
         if not patterns or is_wanted(cell)
     ]
     return [bare(name) for name in ALGORITHMS if any(cell.algorithm == name for cell in chosen)] + chosen

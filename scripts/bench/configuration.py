@@ -74,7 +74,7 @@ def module(name, jwks, forward, is_equal):
     return wasm(cases.MODULE, configuration)
 
 
-def bundle(name, jwks, forward, headers, audit_log):
+def bundle(name, jwks, forward, headers, audit_log, *, has_metrics=True):
     configuration = {
         "jwtAuth": jwt_auth(name, jwks),
         "authHeader": {
@@ -82,8 +82,9 @@ def bundle(name, jwks, forward, headers, audit_log):
             "inject": [{"header": header, "claim": claim} for header, claim in headers.items()],
             "token": {"forward": "keep" if forward else "strip"},
         },
-        "metrics": {},
     }
+    if has_metrics:
+        configuration["metrics"] = {}
     if audit_log is not None:
         configuration["auditLog"] = audit_log
     return wasm(cases.BUNDLE, configuration)
@@ -99,6 +100,9 @@ def filters(cell, jwks, chain):
         one = module(name, jwks, forward, cell.variant == cases.MODULE_EQUAL)
     elif cell.variant in (cases.BUNDLE, cases.BUNDLE_NO_HEADERS, cases.BUNDLE_SIX_HEADERS):
         one = bundle(name, jwks, forward, headers, {})
+    elif cell.variant in cases.METERING:
+        audit_log = {} if cell.variant == cases.BUNDLE_NO_METRICS else None
+        one = bundle(name, jwks, forward, HEADERS, audit_log, has_metrics=False)
     elif cell.variant in cases.AUDITING:
         one = bundle(name, jwks, forward, HEADERS, auditing.audit_log(cell.variant))
     else:

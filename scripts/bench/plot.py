@@ -31,6 +31,8 @@ COLOURS = {
     cases.BUNDLE_ACCESSLOG: "#6d4c41",
     cases.BUNDLE_OWN_MEMBERS: "#4e342e",
     cases.BUNDLE_HTTP: "#3e2723",
+    cases.BUNDLE_NO_METRICS: "#90a4ae",
+    cases.BUNDLE_NO_OBSERVERS: "#546e7a",
 }
 ROWS = {"10000": "10,000 tokens", "100": "100 tokens", "1": "1 token", "cold": "cold"}
 STEP = 0.09

@@ -72,6 +72,7 @@ def time_targets(found, chained):
             yield from many_targets(alone, ours, algorithm)
     yield from header_targets(found)
     yield from audit_targets(found)
+    yield from metrics_targets(found)
 
 
 def header_targets(found):
@@ -105,6 +106,18 @@ def audit_targets(found):
         here = by_variant[recorded].added.median - by_variant[over].added.median
         what = f"{recorded} over {over}, where bare Envoy takes {REFERENCE_BARE_US} µs (here {here:.1f})"
         yield Target(what, here * scale, limit, "µs")
+
+
+def metrics_targets(found):
+    """What all metrics add, in µs of a machine that REFERENCE_BARE_US tells of."""
+    by_variant = {cost.cell.variant: cost for cost in found if cost.cell.algorithm == cases.ALGORITHMS[0] and cost.cell.case == "1"}
+    if not all(variant in by_variant for variant in (*cases.METERING, cases.BUNDLE, cases.BUNDLE_NO_AUDIT)):
+        return
+    scale = REFERENCE_BARE_US / by_variant[cases.BARE].whole.median
+    for metered, over in ((cases.BUNDLE, cases.BUNDLE_NO_METRICS), (cases.BUNDLE_NO_AUDIT, cases.BUNDLE_NO_OBSERVERS)):
+        here = by_variant[metered].added.median - by_variant[over].added.median
+        what = f"all metrics: {metered} over {over}, where bare Envoy takes {REFERENCE_BARE_US} µs (here {here:.1f})"
+        yield Target(what, here * scale, 0.5, "µs")
 
 
 def ratio(costs_of, over, under):

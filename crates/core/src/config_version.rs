@@ -1,4 +1,4 @@
-//! Which configuration is in force: a number that tells it from any other and nothing of what it holds.
+//! Which configuration is in force: a number that tells it from others, and nothing of its secrets.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::config::document::canonical;
 /// The version of a configuration: the first 48 bits of the SHA-256 of its [canonical](canonical) text, so that a double, which is what a
 /// Prometheus holds, has it exactly. Its text is twelve hexadecimal digits.
 ///
-/// What a configuration reads from the environment is no part of it.
+/// Secrets are no part of it, neither those that the configuration reads from the environment nor those that stand in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConfigVersion(u64);
 

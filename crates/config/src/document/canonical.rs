@@ -1,15 +1,19 @@
 //! One way to write a document, so that a configuration is recognised however it was written down or sent.
 //!
 //! It is JSON without spaces, with the keys of each object in the order of their bytes and whole numbers without a fraction: what
-//! `jq -cjS` makes of it.
+//! `jq -cjS 'del(..|.inline?)'` makes of it. Secrets that stand in the document (`inline`) are left out: a weak one could be guessed by
+//! whoever knows the rest and what is made of the whole.
 
 use super::node::Node;
 use super::{json, protobuf};
 
-/// The document in its one way; as it is when it cannot be read.
+/// The key of a secret that stands in the document.
+const SECRET: &str = "inline";
+
+/// The document in its one way; nothing when it cannot be read.
 #[must_use]
 pub fn canonical(document: &[u8]) -> Vec<u8> {
-    let Some(node) = json(document).ok().or_else(|| protobuf::read(document)) else { return document.to_vec() };
+    let Some(node) = json(document).ok().or_else(|| protobuf::read(document)) else { return Vec::new() };
     let mut out = Vec::with_capacity(document.len());
     write(node, &mut out);
     out
@@ -32,6 +36,7 @@ fn write(node: Node, out: &mut Vec<u8>) {
             out.push(b']');
         }
         Node::Object(mut object) => {
+            object.retain(|(key, _)| key != SECRET);
             object.sort_by(|(one, _), (other, _)| one.cmp(other));
             out.push(b'{');
             write_each(object, out, |(key, value), out| {
@@ -80,7 +85,13 @@ mod tests {
         for other in [r#"{"a":"1"}"#, r#"{"a":[1]}"#, r#"{"a":{"1":1}}"#, r#"{"b":1}"#, r#"{"a":2}"#] {
             assert_ne!(text(other), text(r#"{"a":1}"#), "{other}");
         }
-        assert_eq!(text("no JSON"), "no JSON");
+        assert_eq!(text("no JSON"), "");
+    }
+
+    #[test]
+    fn secrets_are_left_out() {
+        let document = r#"{"a":[{"secret":{"inline":"x","encoding":"hex"}}],"inline":"y"}"#;
+        assert_eq!(text(document), r#"{"a":[{"secret":{"encoding":"hex"}}]}"#);
     }
 
     #[test]
