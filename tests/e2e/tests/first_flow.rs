@@ -245,4 +245,5 @@ fn counters_and_histogram_move_with_real_labels() {
 fn is_known(name: &str) -> bool {
     ["portcullis_requests_total", "portcullis_stripped_headers_total"].contains(&name)
         || name.starts_with("portcullis_request_duration_ms_")
+        || name.starts_with("portcullis_config_")
 }

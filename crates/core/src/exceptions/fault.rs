@@ -72,9 +72,9 @@ pub struct Fault {
 impl Fault {
     /// What went wrong with an exchange, if anything. Its pattern is asked for only then.
     pub fn of<'a>(exchange: &Exchange, ending: &dyn Ending, path_template: impl FnOnce() -> Option<&'a str>) -> Option<Self> {
-        // The gateway's own refusals are no failure of an upstream.
+        // What the gateway itself answers, refusals and how it is doing, is no failure of an upstream.
         let decision = exchange.decision.as_ref();
-        if decision.is_some_and(|decision| !decision.lets_pass()) {
+        if decision.is_some_and(|decision| !decision.lets_pass() || decision.is_of_health()) {
             return None;
         }
         let (flags, status) = (ending.flags(), ending.status());

@@ -8,7 +8,7 @@ use super::*;
 use crate::audit::Policy as AuditPolicy;
 use crate::config::Variable;
 use crate::config::audit_log::AuditLogConfig;
-use crate::decision::{Decision, PUBLIC};
+use crate::decision::{Decision, HEALTH, PUBLIC};
 use crate::headers::Headers;
 use crate::rejection::Rejection;
 use crate::request::Request;
@@ -140,6 +140,7 @@ fn told(stage: &mut Exceptions, at: u64, shared: &mut dyn SharedData) -> Vec<(St
 #[test]
 fn knows_what_is_the_fault_of_an_upstream() {
     let refused = |rejection| Some(Decision::refuse("a".into(), rejection, None));
+    let health = || Some(Decision::allow("default".into(), HEALTH, None));
     let allowed = || Some(Decision::allow("a".into(), PUBLIC, None));
     let shadow = || refused(Rejection::RoleMissing).map(Decision::in_shadow);
     let grpc = [("content-type", "application/grpc")];
@@ -149,6 +150,7 @@ fn knows_what_is_the_fault_of_an_upstream() {
         ("500", allowed(), &[], ended(500, 0, None), Some(Kind::Status)),
         ("500 where nothing was decided", None, &[], ended(500, 0, None), Some(Kind::Status)),
         ("500 in shadow", shadow(), &[], ended(500, 0, None), Some(Kind::Status)),
+        ("the gateway says that it has none", health(), &[], ended(503, 0, None), None),
         ("the gateway has no keys", refused(Rejection::KeysUnavailable), &[], ended(503, 0, None), None),
         ("no connection", allowed(), &[], ended(503, UF, None), Some(Kind::Reset)),
         ("reset within the answer", allowed(), &[], ended(200, UC, None), Some(Kind::Reset)),
