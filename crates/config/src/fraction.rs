@@ -1,9 +1,9 @@
 //! A part of a whole: above 0, and 1 at most.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::Deserializer;
+
+use crate::number_visitor::NumberVisitor;
 
 const EXPECTED: &str = "a number above 0 and at most 1, such as 0.1";
 
@@ -33,29 +33,8 @@ impl Fraction {
 
 impl<'de> Deserialize<'de> for Fraction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FractionVisitor)
-    }
-}
-
-struct FractionVisitor;
-
-impl Visitor<'_> for FractionVisitor {
-    type Value = Fraction;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(EXPECTED)
-    }
-
-    fn visit_f64<E: Error>(self, part: f64) -> Result<Fraction, E> {
-        Fraction::new(part).ok_or_else(|| E::custom(format_args!("must be {EXPECTED}")))
-    }
-
-    fn visit_u64<E: Error>(self, part: u64) -> Result<Fraction, E> {
-        self.visit_f64(if part == 1 { 1.0 } else { 0.0 })
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Fraction, E> {
-        self.visit_f64(0.0)
+        let visitor = NumberVisitor { expected: EXPECTED, is_within: |number| Self::new(number).is_some() };
+        deserializer.deserialize_any(visitor).map(Self)
     }
 }
 

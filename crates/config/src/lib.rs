@@ -31,6 +31,7 @@ pub mod jwt_auth;
 pub mod jwt_rule;
 pub mod matching;
 pub mod metrics;
+mod number_visitor;
 pub mod probability;
 pub mod realm;
 pub mod require;

@@ -1,9 +1,9 @@
 //! How likely something is: from 0, never, to 1, always.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::Deserializer;
+
+use crate::number_visitor::NumberVisitor;
 
 const EXPECTED: &str = "a number from 0 to 1, such as 0.1";
 
@@ -33,33 +33,8 @@ impl Probability {
 
 impl<'de> Deserialize<'de> for Probability {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ProbabilityVisitor)
-    }
-}
-
-struct ProbabilityVisitor;
-
-impl Visitor<'_> for ProbabilityVisitor {
-    type Value = Probability;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(EXPECTED)
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Probability, E> {
-        Probability::new(number).ok_or_else(|| E::custom(format_args!("must be {EXPECTED}")))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Probability, E> {
-        self.visit_f64(match number {
-            0 => 0.0,
-            1 => 1.0,
-            _ => f64::INFINITY,
-        })
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Probability, E> {
-        self.visit_f64(f64::NEG_INFINITY)
+        let visitor = NumberVisitor { expected: EXPECTED, is_within: |number| Self::new(number).is_some() };
+        deserializer.deserialize_any(visitor).map(Self)
     }
 }
 

@@ -32,6 +32,7 @@ mod retry_after;
 mod tally;
 
 pub use backoff::{Backoff, seed_of};
+pub(crate) use framing::without_null;
 pub use framing::{Fate, Framing, Receipt};
 pub use numbering::Numbering;
 pub use policy::{Compressor, Limits, Policy, Target};

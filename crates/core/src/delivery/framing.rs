@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use super::record::{Gap, GapReason};
 use crate::time::UnixTime;
 
@@ -26,6 +28,25 @@ pub enum Receipt {
     AllBut(usize),
     /// One by one, in the order in which they stood in the batch.
     Each(Vec<Fate>),
+}
+
+impl Receipt {
+    /// By the number of those that were refused, at this place in an answer of JSON; it may stand there as text.
+    #[must_use]
+    pub fn by_rejected(answer: &[u8], place: &str) -> Self {
+        let answer = serde_json::from_slice::<Value>(answer).ok();
+        let rejected = answer.as_ref().and_then(|answer| answer.pointer(place));
+        let rejected = rejected.and_then(|number| number.as_u64().or_else(|| number.as_str()?.parse().ok())).unwrap_or_default();
+        if rejected == 0 { Self::All } else { Self::AllBut(usize::try_from(rejected).unwrap_or(usize::MAX)) }
+    }
+}
+
+/// An object without its members that are null.
+pub(crate) fn without_null(mut object: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    object
 }
 
 /// How records stand in a batch.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::report::{Report, State};
 use crate::audit::Timestamp;
 use crate::config::exceptions::WebhookFormat;
-use crate::delivery::{Framing, Gap};
+use crate::delivery::{Framing, Gap, without_null};
 use crate::time::UnixTime;
 
 /// The name and version of the object's form.
@@ -98,13 +98,6 @@ fn sentry(id: &str, time: UnixTime, level: &str, fingerprint: &str, message: &st
     let header = json!({"event_id": event_id, "sent_at": time});
     let item = json!({"type": "event", "length": event.len(), "content_type": "application/json"});
     format!("{header}\n{item}\n{event}\n")
-}
-
-fn without_null(mut object: Value) -> Value {
-    if let Some(members) = object.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
-    }
-    object
 }
 
 impl Framing for Form {

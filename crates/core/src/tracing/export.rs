@@ -17,6 +17,7 @@ use crate::config::spans::{SpanFormat, SpansConfig};
 use crate::config::{ConfigError, Warning};
 use crate::delivery::{
     Backoff, Delivery, Framing, Gap, Limits, Numbering, Policy, Receipt, Record, Surroundings, Target, TargetConfig, seed_of,
+    without_null,
 };
 use crate::metrics::Callout;
 use crate::metrics::catalogue::SPANS_TOTAL;
@@ -234,13 +235,6 @@ fn otlp(told: &Told<'_>) -> Value {
     }))
 }
 
-fn without_null(mut object: Value) -> Value {
-    if let Some(members) = object.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
-    }
-    object
-}
-
 impl Framing for Form {
     fn content_type(&self) -> &'static str {
         "application/json"
@@ -281,10 +275,10 @@ impl Framing for Form {
     }
 
     fn receipt(&self, _records: usize, answer: &[u8]) -> Receipt {
-        let answer: Option<Value> = (self.format == SpanFormat::Otlp).then(|| serde_json::from_slice(answer).ok()).flatten();
-        let rejected = answer.as_ref().and_then(|answer| answer.pointer("/partialSuccess/rejectedSpans"));
-        let rejected = rejected.and_then(|number| number.as_u64().or_else(|| number.as_str()?.parse().ok())).unwrap_or_default();
-        if rejected == 0 { Receipt::All } else { Receipt::AllBut(usize::try_from(rejected).unwrap_or(usize::MAX)) }
+        match self.format {
+            SpanFormat::Otlp => Receipt::by_rejected(answer, "/partialSuccess/rejectedSpans"),
+            SpanFormat::Zipkin => Receipt::All,
+        }
     }
 }
 

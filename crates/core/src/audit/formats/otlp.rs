@@ -157,19 +157,6 @@ struct Line {
     string_value: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer {
-    partial_success: Option<PartialSuccess>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PartialSuccess {
-    /// Text in the JSON of Protocol Buffers, which may also be a number.
-    rejected_log_records: Option<serde_json::Value>,
-}
-
 impl Framing for Otlp {
     fn content_type(&self) -> &'static str {
         "application/json"
@@ -207,9 +194,6 @@ impl Framing for Otlp {
     }
 
     fn receipt(&self, _records: usize, answer: &[u8]) -> Receipt {
-        let answer = serde_json::from_slice::<Answer>(answer).ok();
-        let rejected = answer.and_then(|answer| answer.partial_success?.rejected_log_records);
-        let rejected = rejected.and_then(|number| number.as_u64().or_else(|| number.as_str()?.parse().ok())).unwrap_or_default();
-        if rejected == 0 { Receipt::All } else { Receipt::AllBut(usize::try_from(rejected).unwrap_or(usize::MAX)) }
+        Receipt::by_rejected(answer, "/partialSuccess/rejectedLogRecords")
     }
 }
