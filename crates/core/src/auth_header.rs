@@ -123,6 +123,10 @@ impl Stage for AuthHeader {
         }
     }
 
+    fn observes(&self) -> bool {
+        false
+    }
+
     fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         let Some(forged) = self.policy.owned().received(exchange.request.headers()) else {
             return refuse(exchange, Rejection::RequestMalformed);

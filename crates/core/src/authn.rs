@@ -239,6 +239,10 @@ impl Stage for Authn {
         Needs { route_name: rules.needs_route_name(), route_rule: *route_rules, ..Needs::default() }
     }
 
+    fn observes(&self) -> bool {
+        false
+    }
+
     fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime, around: &mut dyn Surroundings) -> Verdict {
         let policy = Rc::clone(&self.policy);
         let Some(forged) = policy.owned.received(exchange.request.headers()) else {

@@ -36,7 +36,8 @@ mod stats_tags;
 pub(crate) use board::Board;
 pub use callouts::{Callout, Callouts};
 pub use config_gauges::applied;
-pub use labels::{LabelValues, OTHER, SeriesName};
+use labels::{LabelValues, WireLabels};
+pub use labels::{OTHER, SeriesName};
 pub use own_metric::{OwnCounter, OwnMetric, SharedGauge};
 pub use policy::Policy;
 pub use series::Series;
@@ -73,8 +74,7 @@ pub struct Metrics {
 struct Labelled {
     decision: Option<Decision>,
     identified: Option<Rc<str>>,
-    method: &'static str,
-    status_class: &'static str,
+    wire: WireLabels,
 }
 
 /// The series of a request.
@@ -101,21 +101,17 @@ impl Metrics {
 }
 
 impl Labelled {
-    fn of(exchange: &Exchange, values: &LabelValues<'_>) -> Self {
+    fn of(exchange: &Exchange, wire: WireLabels) -> Self {
         Self {
             decision: exchange.decision.clone(),
             identified: exchange.identity.as_ref().map(|identity| Rc::clone(&identity.issuer_name)),
-            method: values.method(),
-            status_class: values.status_class(),
+            wire,
         }
     }
 
-    fn is_of(&self, exchange: &Exchange, values: &LabelValues<'_>) -> bool {
+    fn is_of(&self, exchange: &Exchange, wire: WireLabels) -> bool {
         let identified = exchange.identity.as_ref().map(|identity| &identity.issuer_name);
-        self.status_class == values.status_class()
-            && self.method == values.method()
-            && self.decision == exchange.decision
-            && self.identified.as_ref() == identified
+        self.wire == wire && self.decision == exchange.decision && self.identified.as_ref() == identified
     }
 }
 
@@ -136,13 +132,14 @@ impl Stage for Metrics {
 
     fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, now: UnixTime, observer: &mut dyn Observer) {
         let Self { policy, requests, durations, stripped, business, name, recent, .. } = self;
-        let values = LabelValues::of(exchange, ending, policy.labels());
+        let wire = WireLabels::of(exchange, ending, policy.has_status_class());
         let mut series = |series: &mut Series, family, labels, observer: &mut dyn Observer| {
+            let values = LabelValues::of(exchange, wire);
             name.write(family, labels, |label| values.get(label));
             series.metric(name, |name| name.write(family, labels, |_| OTHER), observer)
         };
         let mut new = Handles { requests: None, duration: None };
-        let known = recent.find(|labelled| labelled.is_of(exchange, &values));
+        let known = recent.find(|labelled| labelled.is_of(exchange, wire));
         let is_new = known.is_none();
         let handles = known.unwrap_or(&mut new);
         if is_new {
@@ -166,7 +163,7 @@ impl Stage for Metrics {
             observer.increment(metric, u64::try_from(forged).unwrap_or(u64::MAX));
         }
         if is_new {
-            recent.keep(Labelled::of(exchange, &values), new);
+            recent.keep(Labelled::of(exchange, wire), new);
         }
         for metric in business {
             metric.on_log(exchange, ending, now, name, observer);

@@ -48,6 +48,10 @@ impl PublishedKeys {
 }
 
 impl Stage for PublishedKeys {
+    fn observes(&self) -> bool {
+        false
+    }
+
     fn on_request(&mut self, exchange: &mut Exchange, _now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         if self.place.matches(&exchange.request, None, Reading::Exact).is_none() {
             return Verdict::Continue;

@@ -312,6 +312,11 @@ pub trait Stage {
         true
     }
 
+    /// Whether the stage is told how exchanges end. Where none is, what is known of one is not kept until then.
+    fn observes(&self) -> bool {
+        true
+    }
+
     /// The longest time between two ticks that the stage can do with; `None` when it needs none.
     fn tick_period(&self) -> Option<Duration> {
         Some(TICK_PERIOD)
@@ -330,7 +335,7 @@ pub trait Stage {
         Ok(())
     }
 
-    /// Observe how an exchange ended. Called once per exchange.
+    /// Observe how an exchange ended. Called once per exchange, where the stage [`observes`](Self::observes).
     fn on_log(&mut self, _exchange: &Exchange, _ending: &dyn Ending, _now: UnixTime, _observer: &mut dyn Observer) {}
 
     /// What is due, of what is fetched and what other workers have fetched.

@@ -70,6 +70,10 @@ impl Tracing {
 }
 
 impl Stage for Tracing {
+    fn observes(&self) -> bool {
+        false
+    }
+
     fn tick_period(&self) -> Option<Duration> {
         self.spans.as_ref().map(|_| TICK_PERIOD)
     }

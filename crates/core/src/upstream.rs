@@ -70,6 +70,10 @@ impl Stage for UpstreamCredentials {
         Needs { route_name: self.policy.needs_route_name(), ..Needs::default() }
     }
 
+    fn observes(&self) -> bool {
+        false
+    }
+
     fn on_request(&mut self, exchange: &mut Exchange, now: UnixTime, _around: &mut dyn Surroundings) -> Verdict {
         if exchange.decision.as_ref().is_some_and(|decision| !decision.lets_pass()) {
             return Verdict::Continue;

@@ -83,7 +83,7 @@ impl Root {
             id,
             identity: plugin.identity,
             publication,
-            observes: plugin.callbacks.log || plugin.callbacks.log_and_send,
+            observes: (plugin.callbacks.log || plugin.callbacks.log_and_send) && stages.iter().any(|stage| stage.observes()),
             needs,
             decides,
             stages: RefCell::new(stages),

@@ -55,7 +55,12 @@ impl Request {
     /// The method as it came; `None` when it is missing, repeated or not visible ASCII.
     #[must_use]
     pub fn method(&self) -> Option<&str> {
-        self.token(Noted::Method)
+        // Nearly every request has one of these, and is asked for it by each stage.
+        match self.headers.noted(Noted::Method) {
+            Ok(Some(b"GET")) => Some("GET"),
+            Ok(Some(b"POST")) => Some("POST"),
+            _ => self.token(Noted::Method),
+        }
     }
 
     /// The host in lower case, without port and trailing dot; `None` when it is missing, repeated or malformed.

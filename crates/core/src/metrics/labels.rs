@@ -5,7 +5,7 @@
 //! Istio's own, told the names of the labels (`extraStatTags`), or that of [`stats_tags`](super::stats_tags).
 
 use crate::config::metrics::Label;
-use crate::decision::Effect;
+use crate::decision::{Effect, is_same_text};
 use crate::stage::{Ending, Exchange};
 
 /// The value of a label when there is nothing to say.
@@ -27,9 +27,9 @@ pub struct LabelValues<'a> {
 }
 
 impl<'a> LabelValues<'a> {
-    /// The words for a request that has ended, as far as these labels need them.
+    /// The words for a request that has ended, with those that come from the client and from whoever answered.
     #[must_use]
-    pub fn of(exchange: &'a Exchange, ending: &dyn Ending, labels: &[Label]) -> Self {
+    pub fn of(exchange: &'a Exchange, wire: WireLabels) -> Self {
         let decision = exchange.decision.as_ref();
         let decided_issuer = decision.and_then(|decision| decision.issuer.as_deref());
         let issuer = decided_issuer.or_else(|| exchange.identity.as_ref().map(|identity| &*identity.issuer_name));
@@ -42,21 +42,9 @@ impl<'a> LabelValues<'a> {
             }),
             reason: decision.map_or(NONE, |decision| &decision.reason),
             issuer: issuer.unwrap_or(NONE),
-            method: method(exchange.request.method()),
-            status_class: if labels.contains(&Label::StatusClass) { status_class(ending.status()) } else { NONE },
+            method: wire.method,
+            status_class: wire.status_class,
         }
-    }
-
-    /// The word for the method.
-    #[must_use]
-    pub const fn method(&self) -> &'static str {
-        self.method
-    }
-
-    /// The word for the status.
-    #[must_use]
-    pub const fn status_class(&self) -> &'static str {
-        self.status_class
     }
 
     /// The word for one label.
@@ -73,10 +61,43 @@ impl<'a> LabelValues<'a> {
     }
 }
 
+/// The words that come from the client and from whoever answered, not from the rules.
+#[derive(Debug, Clone, Copy)]
+pub struct WireLabels {
+    method: &'static str,
+    status_class: &'static str,
+}
+
+impl WireLabels {
+    /// The words for a request that has ended. To read its status costs a call, so it is read only where it is wanted.
+    #[must_use]
+    pub fn of(exchange: &Exchange, ending: &dyn Ending, is_status_wanted: bool) -> Self {
+        let status_class = if is_status_wanted { status_class(ending.status()) } else { NONE };
+        Self { method: method(exchange.request.method()), status_class }
+    }
+}
+
+impl PartialEq for WireLabels {
+    fn eq(&self, other: &Self) -> bool {
+        is_same_text(self.method, other.method) && is_same_text(self.status_class, other.status_class)
+    }
+}
+
 /// The methods of RFC 9110 section 9 and RFC 5789; the client may send any other word.
 fn method(method: Option<&str>) -> &'static str {
-    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
-    method.map_or(NONE, |method| KNOWN.into_iter().find(|known| *known == method).unwrap_or(OTHER))
+    match method {
+        Some("GET") => "GET",
+        Some("POST") => "POST",
+        Some("PUT") => "PUT",
+        Some("DELETE") => "DELETE",
+        Some("PATCH") => "PATCH",
+        Some("HEAD") => "HEAD",
+        Some("OPTIONS") => "OPTIONS",
+        Some("CONNECT") => "CONNECT",
+        Some("TRACE") => "TRACE",
+        Some(_) => OTHER,
+        None => NONE,
+    }
 }
 
 const fn status_class(status: Option<u16>) -> &'static str {

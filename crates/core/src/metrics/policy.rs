@@ -17,6 +17,7 @@ pub struct Policy {
     labels: Vec<Label>,
     /// The label `rule`, when it is among them.
     rule_label: Vec<Label>,
+    has_status_class: bool,
     has_durations: bool,
     measures_verifications: bool,
     business: Vec<Rc<BusinessMetric>>,
@@ -39,17 +40,25 @@ impl Policy {
             .filter(|_| (1..=HIGHEST_MAX_SERIES).contains(&max_series))
             .ok_or_else(|| ConfigError::new("maxSeries", format!("must be between 1 and {HIGHEST_MAX_SERIES}")))?;
         let rule_label = labels.iter().copied().filter(|label| *label == Label::Rule).collect();
+        let has_status_class = labels.contains(&Label::StatusClass);
         let has_durations = histograms.contains(&Histogram::RequestDurationMs);
         let measures_verifications = histograms.contains(&Histogram::VerifyDurationUs);
         let business = business::compile(&config.business, "business")?;
         let labels = labels.to_vec();
-        Ok((Self { labels, rule_label, has_durations, measures_verifications, business, max_series }, Vec::new()))
+        let policy = Self { labels, rule_label, has_status_class, has_durations, measures_verifications, business, max_series };
+        Ok((policy, Vec::new()))
     }
 
     /// The labels of the request counter.
     #[must_use]
     pub fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// Whether the status is among the labels of the request counter.
+    #[must_use]
+    pub const fn has_status_class(&self) -> bool {
+        self.has_status_class
     }
 
     /// The labels of the duration histogram, when there is one.

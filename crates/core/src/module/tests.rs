@@ -19,6 +19,20 @@ fn the_bundle_runs_the_stages_that_its_document_names() {
 }
 
 #[test]
+fn how_a_request_ends_is_told_only_where_a_document_asks_for_it() {
+    for (document, expected) in [
+        (r#"{"jwtAuth":{},"authHeader":{"strip":["x-user-*"]}}"#, false),
+        (r#"{"jwtAuth":{"tracing":{}}}"#, false),
+        (r#"{"jwtAuth":{},"metrics":{}}"#, true),
+        (r#"{"jwtAuth":{},"auditLog":{}}"#, true),
+        (r#"{"jwtAuth":{},"metrics":{"health":{"path":"/healthz"}}}"#, true),
+    ] {
+        let loaded = Module::Bundle.load(document.as_bytes(), &|_: &str| Variable::Unset).unwrap();
+        assert_eq!(loaded.stages.iter().any(|stage| stage.observes()), expected, "{document}");
+    }
+}
+
+#[test]
 fn the_keys_of_the_gateway_are_served_before_anybody_is_asked_who_they_are() {
     let key = r#"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\",
         \"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}"#

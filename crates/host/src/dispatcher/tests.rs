@@ -60,6 +60,8 @@ struct Script {
     closed: u32,
     is_pressing: bool,
     only_observes: bool,
+    /// Nobody is to tell it how requests end.
+    never_observes: bool,
     /// What its fetches are for.
     callout: Option<Callout>,
     is_ill: bool,
@@ -79,6 +81,10 @@ impl Stage for Scripted {
 
     fn decides(&self) -> bool {
         !self.0.borrow().only_observes
+    }
+
+    fn observes(&self) -> bool {
+        !self.0.borrow().never_observes
     }
 
     fn is_pressing(&self, _now: UnixTime) -> bool {

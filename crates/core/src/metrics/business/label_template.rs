@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::super::labels::{LabelValues, OTHER};
+use super::super::labels::{LabelValues, OTHER, WireLabels};
 use crate::claim_set::Claim;
 use crate::config::document::key_in_path;
 use crate::config::metrics::Label;
@@ -76,7 +76,9 @@ impl Part {
         match self {
             Self::Claim(name) => text_of(exchange.identity.as_ref()?.principal()?.claim(name)?),
             Self::Parameter(name) => parameters.get(name).map(Cow::Borrowed),
-            Self::Request(label) => Some(Cow::Borrowed(LabelValues::of(exchange, ending, &Label::ALL).get(*label))),
+            Self::Request(label) => {
+                Some(Cow::Borrowed(LabelValues::of(exchange, WireLabels::of(exchange, ending, true)).get(*label)))
+            }
         }
     }
 }

@@ -30,6 +30,7 @@ fn what_is_known_of_a_request_is_kept_only_for_who_asks_again() {
         ("it waited, and nobody asks any more", &DECIDES_ONLY, held(), true, false),
         ("its end will be told", &DECIDES, script([]), false, true),
         ("it waited, and its end will be told", &DECIDES, held(), true, true),
+        ("no stage wants its end to be told", &DECIDES, Script { never_observes: true, ..script([]) }, false, false),
     ] {
         let proxy = FakeProxy::default();
         let (dispatcher, _) = begin(&proxy, plugin, vec![stage]);
