@@ -33,10 +33,11 @@ BUNDLE_ACCESSLOG = "portcullis.wasm, accesslog"
 BUNDLE_OWN_MEMBERS = "portcullis.wasm, accesslog, own members"
 BUNDLE_HTTP = "portcullis.wasm, http"
 AUDITING = (BUNDLE_NO_AUDIT, BUNDLE_UNRECORDED, BUNDLE_JSON_LOG, BUNDLE_ACCESSLOG, BUNDLE_OWN_MEMBERS, BUNDLE_HTTP)
-# What all metrics cost: beside an audit log that reads the status as well, and by themselves.
+# What all metrics cost: beside an audit log that reads the status as well, by themselves, and without the label that has it read.
 BUNDLE_NO_METRICS = "portcullis.wasm, no metrics"
 BUNDLE_NO_OBSERVERS = "portcullis.wasm, neither metrics nor audit log"
-METERING = (BUNDLE_NO_METRICS, BUNDLE_NO_OBSERVERS)
+BUNDLE_NO_STATUS = "portcullis.wasm, metrics without status, no audit log"
+METERING = (BUNDLE_NO_METRICS, BUNDLE_NO_OBSERVERS, BUNDLE_NO_STATUS)
 
 VARIANTS = (BARE, NATIVE, NATIVE_DEFAULT_CACHE, NATIVE_LARGE_CACHE, MODULE, MODULE_EQUAL, BUNDLE, *INJECTING, *AUDITING, *METERING)
 # What the access log of the listener writes is written once, however many filters there are.

@@ -74,19 +74,28 @@ def module(name, jwks, forward, is_equal):
     return wasm(cases.MODULE, configuration)
 
 
-def bundle(name, jwks, forward, headers, audit_log, *, has_metrics=True):
+# All labels of the request counter but the class of the status.
+LABELS_WITHOUT_STATUS = ["rule", "decision", "reason", "issuer", "method"]
+
+
+def metrics(variant):
+    """The metrics of a variant; `None` where there are none at all."""
+    if variant in (cases.BUNDLE_NO_METRICS, cases.BUNDLE_NO_OBSERVERS):
+        return None
+    return {"labels": LABELS_WITHOUT_STATUS} if variant == cases.BUNDLE_NO_STATUS else {}
+
+
+def bundle(cell, jwks, forward, headers, audit_log):
     configuration = {
-        "jwtAuth": jwt_auth(name, jwks),
+        "jwtAuth": jwt_auth(cell.label, jwks),
         "authHeader": {
             "strip": ["x-user-*"],
             "inject": [{"header": header, "claim": claim} for header, claim in headers.items()],
             "token": {"forward": "keep" if forward else "strip"},
         },
     }
-    if has_metrics:
-        configuration["metrics"] = {}
-    if audit_log is not None:
-        configuration["auditLog"] = audit_log
+    parts = {"metrics": metrics(cell.variant), "auditLog": audit_log}
+    configuration |= {name: part for name, part in parts.items() if part is not None}
     return wasm(cases.BUNDLE, configuration)
 
 
@@ -99,12 +108,11 @@ def filters(cell, jwks, chain):
     if cell.variant in (cases.MODULE, cases.MODULE_EQUAL):
         one = module(name, jwks, forward, cell.variant == cases.MODULE_EQUAL)
     elif cell.variant in (cases.BUNDLE, cases.BUNDLE_NO_HEADERS, cases.BUNDLE_SIX_HEADERS):
-        one = bundle(name, jwks, forward, headers, {})
+        one = bundle(cell, jwks, forward, headers, {})
     elif cell.variant in cases.METERING:
-        audit_log = {} if cell.variant == cases.BUNDLE_NO_METRICS else None
-        one = bundle(name, jwks, forward, HEADERS, audit_log, has_metrics=False)
+        one = bundle(cell, jwks, forward, HEADERS, {} if cell.variant == cases.BUNDLE_NO_METRICS else None)
     elif cell.variant in cases.AUDITING:
-        one = bundle(name, jwks, forward, HEADERS, auditing.audit_log(cell.variant))
+        one = bundle(cell, jwks, forward, HEADERS, auditing.audit_log(cell.variant))
     else:
         large = (cases.NATIVE_LARGE_CACHE, cases.NATIVE_NO_HEADERS, cases.NATIVE_SIX_HEADERS)
         sizes = {cases.NATIVE_DEFAULT_CACHE: cases.DEFAULT_CACHE, **dict.fromkeys(large, cases.LARGE_CACHE)}

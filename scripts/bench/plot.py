@@ -33,6 +33,7 @@ COLOURS = {
     cases.BUNDLE_HTTP: "#3e2723",
     cases.BUNDLE_NO_METRICS: "#90a4ae",
     cases.BUNDLE_NO_OBSERVERS: "#546e7a",
+    cases.BUNDLE_NO_STATUS: "#b0bec5",
 }
 ROWS = {"10000": "10,000 tokens", "100": "100 tokens", "1": "1 token", "cold": "cold"}
 STEP = 0.09
