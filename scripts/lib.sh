@@ -40,3 +40,14 @@ apt_install() {
     fi
     rm -f "$log"
 }
+
+# find_pip REASON: makes PIP a command that is pip.
+find_pip() {
+    PIP=(python3 -m pip)
+    has python3 || apt_install "$1" python3
+    if ! "${PIP[@]}" --version >/dev/null 2>&1; then
+        apt_install "$1" python3-pip
+        # A python3 of its own before Debian's on PATH does not see Debian's pip.
+        PIP=(/usr/bin/python3 -m pip)
+    fi
+}

@@ -9,7 +9,7 @@
 #   jose    openssl, and python3 with cryptography, jwcrypto and jwt, whose tokens and values the tests in a real proxy send
 #   idp     glewlwyd and sqlite3: an authorization server, for the tests in a real proxy
 #   stores  PostgreSQL, rsyslog, an OpenTelemetry collector and, where Debian has it, ClickHouse: where audit events are kept
-#   prometheus  Prometheus and promtool, which scrape the proxy and check its metrics and rules
+#   prometheus  Prometheus and promtool, which scrape the proxy and check its metrics and rules, and the types of Grafana's dashboards
 #   observe python3 with matplotlib, which draws the dashboard; only when it is named
 #   qryn    what stands for Loki and Elasticsearch, with its database: 1 GB; only when it is named
 #   compose podman and podman-compose, for `make test-compose`; only when it is named
@@ -62,6 +62,7 @@ for tool in "$@"; do
         ;;
     prometheus)
         { has prometheus && has promtool; } || apt_install "a Prometheus to test with" prometheus
+        "$ROOT/scripts/grafana_types.sh" >/dev/null || say "the dashboard is not read by Grafana's types"
         ;;
     observe) /usr/bin/python3 -c 'import matplotlib' 2>/dev/null || apt_install "drawing the dashboard" python3 python3-matplotlib ;;
     qryn)
