@@ -9,6 +9,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use portcullis_core::config::audit_log::AuditLogConfig;
+use portcullis_core::config::auth_header::AuthHeaderConfig;
+use portcullis_core::config::bundle::BundleConfig;
+use portcullis_core::config::jwt_auth::JwtAuthConfig;
+use portcullis_core::config::metrics::MetricsConfig;
+use portcullis_core::config_version::ConfigVersion;
+use serde_json::{Number, Value};
+
 const MODULES: [&str; 5] = ["portcullis", "jwt-auth", "auth-header", "audit-log", "metrics"];
 /// Blocks that tell by themselves what they are.
 const DEPLOYMENTS: [&str; 2] = ["wasmplugin", "envoy"];
@@ -80,6 +88,42 @@ fn check(block: &Block) {
     child.stdin.take().unwrap().write_all(block.text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}:\n{}", block.place, String::from_utf8_lossy(&output.stderr));
+}
+
+/// Makes every number a double, as a Struct of the proxy holds it.
+fn to_doubles(document: &mut Value) {
+    match document {
+        Value::Number(number) => *number = Number::from_f64(number.as_f64().unwrap()).unwrap(),
+        Value::Array(list) => list.iter_mut().for_each(to_doubles),
+        Value::Object(object) => object.values_mut().for_each(to_doubles),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn configurations_mean_the_same_as_text_and_as_a_struct() {
+    let mut with_numbers = 0;
+    for block in markdown_files().iter().flat_map(|file| blocks(file)).filter(|block| MODULES.contains(&block.kind.as_str())) {
+        let mut document: Value = serde_saphyr::from_str(&block.text).unwrap();
+        let text = document.to_string();
+        to_doubles(&mut document);
+        let doubles = document.to_string();
+        with_numbers += usize::from(doubles != text);
+        macro_rules! assert_same {
+            ($config:ty) => {
+                assert_eq!(<$config>::parse(doubles.as_bytes()), <$config>::parse(text.as_bytes()), "{}", block.place)
+            };
+        }
+        match block.kind.as_str() {
+            "jwt-auth" => assert_same!(JwtAuthConfig),
+            "auth-header" => assert_same!(AuthHeaderConfig),
+            "audit-log" => assert_same!(AuditLogConfig),
+            "metrics" => assert_same!(MetricsConfig),
+            _ => assert_same!(BundleConfig),
+        }
+        assert_eq!(ConfigVersion::of(doubles.as_bytes()), ConfigVersion::of(text.as_bytes()), "{}", block.place);
+    }
+    assert!(with_numbers >= 5, "only {with_numbers} documents hold numbers");
 }
 
 #[test]

@@ -112,6 +112,14 @@ impl<'de> Visitor<'de> for StatusVisitor {
         status.map(|status| StatusSet(vec![(status, status)])).ok_or_else(|| E::custom(format_args!("must be {EXPECTED}")))
     }
 
+    fn visit_i64<E: Error>(self, _: i64) -> Result<StatusSet, E> {
+        self.visit_u64(0)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<StatusSet, E> {
+        self.visit_u64(0)
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<StatusSet, A::Error> {
         let mut all = Vec::new();
         while let Some(StatusSet(mut ranges)) = elements.next_element()? {
@@ -127,6 +135,22 @@ impl<'de> Visitor<'de> for StatusVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statuses_are_the_same_in_a_struct_which_holds_every_number_as_a_double() {
+        let read = |status: &str| {
+            crate::document::parse::<BusinessConfig>(format!(r#"{{"name":"a","status":{status}}}"#).as_bytes())
+                .map(|read| read.status)
+        };
+        for (double, whole) in [("201.0", "201"), ("[201.0,\"4xx\"]", "[201,\"4xx\"]"), ("2.01e2", "201")] {
+            assert_eq!(read(double), read(whole), "{double}");
+            assert!(read(double).is_ok());
+        }
+        for refused in ["201.5", "-201.0", "99.0", "1e300", "-1e300", "-0.0"] {
+            let error = read(refused).unwrap_err().to_string();
+            assert_eq!(error, format!("status: must be {EXPECTED}"), "{refused}");
+        }
+    }
 
     #[test]
     fn statuses_are_numbers_classes_and_lists_of_them() {

@@ -56,23 +56,37 @@ fn refuse_repetition(object: &[(String, Node)]) -> Result<(), Misfit> {
     }
 }
 
+/// A number that is whole goes on as a whole one, however it is written: a Struct of the proxy holds every number as a double.
 fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::Value, Misfit> {
-    if let Some(whole) = number.as_u64() {
+    if let Some(whole) = whole(number) {
         visitor.visit_u64(whole)
-    } else if let Some(whole) = number.as_i64() {
+    } else if let Some(whole) = below_zero(number) {
         visitor.visit_i64(whole)
     } else {
         visitor.visit_f64(number.as_f64().unwrap_or_default())
     }
 }
 
-/// The number as a whole one. A Struct of the proxy holds every number as a double, so `2000.0` is whole too.
+/// The largest number up to which a double has every whole one.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The number as a whole one.
+#[inline(never)]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
 fn whole(number: &Number) -> Option<u64> {
-    const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_u64().or_else(|| {
         let double = number.as_f64()?;
         (double.fract() == 0.0 && (0.0..=LARGEST_EXACT).contains(&double)).then_some(double as u64)
+    })
+}
+
+/// The number as a whole one that is less than nothing.
+#[inline(never)]
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
+fn below_zero(number: &Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let double = number.as_f64()?;
+        (double.fract() == 0.0 && (-LARGEST_EXACT..0.0).contains(&double)).then_some(double as i64)
     })
 }
 
