@@ -299,6 +299,10 @@ impl Stage for Authn {
         self.callers.close(&self.policy, observer);
     }
 
+    fn catch_up(&mut self, now: UnixTime, shared: &mut dyn SharedData) {
+        self.callers.catch_up(now, shared);
+    }
+
     fn health(&self, now: UnixTime, health: &mut Health) {
         self.callers.health(&self.policy, now, health);
     }

@@ -43,6 +43,8 @@ pub struct IssuerHealth {
     pub place: usize,
     /// The name of its entry.
     pub name: Rc<str>,
+    /// Whether the operator named it. If not, its name is its issuer.
+    pub is_named: bool,
     /// Its keys.
     pub keys: KeyState,
     /// For how long the keys have been here; absent for fixed ones, and where there are none.

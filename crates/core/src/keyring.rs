@@ -111,6 +111,8 @@ pub struct State {
 pub struct Keyring {
     keys: Option<KeySet>,
     generation: u64,
+    /// Whether keys of another worker came of which [`due`](Self::due) has not told yet.
+    has_caught_up: bool,
     schedule: Option<Box<Schedule>>,
 }
 
@@ -118,13 +120,13 @@ impl Keyring {
     /// Keys that never change.
     #[must_use]
     pub const fn fixed(keys: KeySet) -> Self {
-        Self { keys: Some(keys), generation: 0, schedule: None }
+        Self { keys: Some(keys), generation: 0, has_caught_up: false, schedule: None }
     }
 
     /// No keys at all: they cannot be known where the configuration is checked.
     #[must_use]
     pub const fn missing() -> Self {
-        Self { keys: None, generation: 0, schedule: None }
+        Self { keys: None, generation: 0, has_caught_up: false, schedule: None }
     }
 
     /// The algorithms that the keys serve, once there are keys.
@@ -136,7 +138,12 @@ impl Keyring {
     /// Keys that are fetched, by fetches with this number. Of use are those that serve one of the algorithms.
     #[must_use]
     pub fn fetched(source: Source, id: FetchId, refresh: Refresh, allowed: AlgorithmSet) -> Self {
-        Self { keys: None, generation: 0, schedule: Some(Box::new(Schedule::new(source, id, refresh, allowed))) }
+        Self {
+            keys: None,
+            generation: 0,
+            has_caught_up: false,
+            schedule: Some(Box::new(Schedule::new(source, id, refresh, allowed))),
+        }
     }
 
     /// The number of the fetch that brings the keys; `None` for fixed keys.
@@ -181,18 +188,24 @@ impl Keyring {
         }
     }
 
+    /// Take what another worker has fetched. It begins no fetch.
+    pub fn catch_up(&mut self, now: UnixTime, shared: &mut dyn SharedData) {
+        let Some(news) = self.schedule.as_mut().and_then(|schedule| schedule.news(now, shared)) else { return };
+        self.has_caught_up = true;
+        if let News::Keys(keys) = news {
+            self.keys = Some(keys);
+            self.generation = self.generation.wrapping_add(1);
+        }
+    }
+
     /// What is due. It looks at what other workers have fetched, too.
     pub fn due(&mut self, now: UnixTime, shared: &mut dyn SharedData) -> Due {
         let Some(schedule) = &mut self.schedule else { return Due::default() };
         let is_lost = schedule.settle(now, shared);
-        let mut due = Due { is_lost, is_settled: is_lost, ..Due::default() };
-        if let Some(news) = schedule.news(now, shared) {
-            due.is_settled = true;
-            if let News::Keys(keys) = news {
-                self.keys = Some(keys);
-                self.generation = self.generation.wrapping_add(1);
-            }
-        }
+        self.catch_up(now, shared);
+        let has_caught_up = std::mem::take(&mut self.has_caught_up);
+        let mut due = Due { is_lost, is_settled: is_lost || has_caught_up, ..Due::default() };
+        let Some(schedule) = &mut self.schedule else { return due };
         if self.keys.is_some() && !schedule.is_believed(now) {
             schedule.succeeded = None;
             self.keys = None;

@@ -375,6 +375,9 @@ pub trait Stage {
     /// Observe how the stage itself is doing. Called about once a second in each worker.
     fn on_tick(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {}
 
+    /// Take what other workers have fetched, and nothing else: whoever asks how the gateway is doing causes no fetch.
+    fn catch_up(&mut self, _now: UnixTime, _shared: &mut dyn SharedData) {}
+
     /// Add how the stage is doing.
     fn health(&self, _now: UnixTime, _health: &mut Health) {}
 

@@ -207,7 +207,10 @@ fn ask(
             Verdict::Answer(reply) if refusal.is_none() => return Asked::Answered(reply),
             Verdict::TellHealth(answer) if refusal.is_none() => {
                 let mut health = Health::default();
-                stages.iter().for_each(|stage| stage.health(now, &mut health));
+                for stage in stages.iter_mut() {
+                    stage.catch_up(now, around);
+                    stage.health(now, &mut health);
+                }
                 return Asked::Answered(Rc::new(answer.reply(&health)));
             }
             Verdict::Wait(fetch) if refusal.is_none() => return Asked::Wait(index, fetch),

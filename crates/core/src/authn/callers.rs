@@ -265,6 +265,17 @@ impl Callers {
         due
     }
 
+    /// Takes what other workers have fetched.
+    pub fn catch_up(&mut self, now: UnixTime, shared: &mut dyn SharedData) {
+        for (index, keyring) in self.keyrings.iter_mut().enumerate() {
+            let generation = keyring.generation();
+            keyring.catch_up(now, shared);
+            if keyring.generation() != generation {
+                self.verified.forget(|caller| caller.issuer == index);
+            }
+        }
+    }
+
     /// Takes the outcome of a fetch; what the operator should know.
     pub fn on_fetched(
         &mut self,
@@ -287,7 +298,8 @@ impl Callers {
     pub fn health(&self, policy: &Policy, now: UnixTime, health: &mut Health) {
         for (keyring, issuer) in self.keyrings.iter().zip(&policy.issuers) {
             let (keys, age) = keyring.health(now);
-            health.add_issuer(IssuerHealth { place: issuer.place, name: Rc::clone(&issuer.name), keys, age });
+            let (place, name) = (issuer.place, Rc::clone(&issuer.name));
+            health.add_issuer(IssuerHealth { place, name, is_named: issuer.is_named, keys, age });
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Issuer {
     pub place: usize,
     /// The label in metrics, audit and rules.
     pub name: Rc<str>,
+    /// Whether the operator gave it this name. If not, it is its issuer's.
+    pub is_named: bool,
     /// The label of its keys in metrics and in the log: the name, with the tenant where there is one.
     pub label: Rc<str>,
     /// The `iss` of its tokens; absent for tokens that have none.
@@ -66,6 +68,7 @@ impl Issuer {
             place: 0,
             label: Rc::clone(&name),
             name,
+            is_named: false,
             issuer: config.issuer.clone(),
             algorithms,
             decryption: None,

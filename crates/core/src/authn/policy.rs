@@ -87,6 +87,7 @@ impl Policy {
         let mut decryptions: Vec<Rc<Decryption>> = Vec::new();
         for (index, entry) in config.jwt_rules.iter().enumerate() {
             let path = format!("jwtRules[{index}]");
+            let is_named = entry.name.is_some();
             let tenants = tenants::expand(entry, &path)?;
             let plain = tenants.is_none().then_some((entry, None));
             let tenants = tenants.iter().flatten().map(|tenant| (&tenant.entry, Some(&*tenant.label)));
@@ -104,6 +105,7 @@ impl Policy {
                     entries.push(fetch.0);
                 }
                 issuer.place = index;
+                issuer.is_named = is_named;
                 if let Some(config) = &entry.decryption {
                     let known = decryptions.iter().find(|known| known.is_of(config)).cloned();
                     issuer.decryption = Some(match known {

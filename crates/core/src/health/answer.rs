@@ -70,8 +70,8 @@ impl Answer {
 
 impl Issuer {
     fn of(health: &IssuerHealth) -> Self {
-        // An entry without a name is named by its issuer, and where that is a URI it is not told.
-        let name = if health.name.contains("://") { format!("issuer{}", health.place) } else { health.name.to_string() };
+        // An entry without a name is named by its issuer, which is a part of the configuration and is not told.
+        let name = if health.is_named { health.name.to_string() } else { format!("issuer{}", health.place) };
         Self { name, keys: health.keys, keys_age_seconds: health.age.map(|age| age.as_secs()) }
     }
 }

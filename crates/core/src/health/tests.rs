@@ -129,7 +129,7 @@ fn refuses_what_cannot_be_meant() {
 }
 
 fn issuer(place: usize, name: &str, keys: KeyState, age: Option<u64>) -> IssuerHealth {
-    IssuerHealth { place, name: name.into(), keys, age: age.map(Duration::from_secs) }
+    IssuerHealth { place, name: name.into(), is_named: true, keys, age: age.map(Duration::from_secs) }
 }
 
 fn sink(state: SinkState, blocks: bool) -> SinkHealth {
@@ -141,10 +141,11 @@ fn the_answer_tells_how_each_part_is_doing_and_nothing_of_how_it_is_configured()
     let mut stage = compile(json!({"path": "/healthz", "optionalIssuers": ["partner"]})).unwrap();
     let Verdict::TellHealth(answer) = ask(&mut stage, &[(":method", "GET"), (":path", "/healthz")], None).0 else { panic!() };
     let mut health = Health { issuers: Vec::new(), sinks: vec![sink(SinkState::Retrying, true)] };
-    health.add_issuer(issuer(0, "https://uaa.example.com", KeyState::Fresh, None));
+    health.add_issuer(IssuerHealth { is_named: false, ..issuer(0, "accounts.google.com", KeyState::Fresh, None) });
     health.add_issuer(issuer(1, "tenants", KeyState::Fresh, Some(5)));
     health.add_issuer(issuer(1, "tenants", KeyState::Stale, Some(4000)));
     health.add_issuer(issuer(2, "partner", KeyState::None, None));
+    health.add_issuer(issuer(3, "https://named.example.com", KeyState::Fresh, None));
     let reply = answer.reply(&health);
     assert_eq!((reply.status, &*reply.details), (200, "portcullis{health}"));
     assert!(reply.headers.contains(&("content-type", "application/json".to_owned())));
@@ -157,6 +158,7 @@ fn the_answer_tells_how_each_part_is_doing_and_nothing_of_how_it_is_configured()
             {"name": "issuer0", "keys": "fresh"},
             {"name": "tenants", "keys": "stale", "keysAgeSeconds": 4000},
             {"name": "partner", "keys": "none"},
+            {"name": "https://named.example.com", "keys": "fresh"},
         ],
         "sinks": [{"name": "siem", "state": "retrying", "queued": 7}],
     });
@@ -217,4 +219,25 @@ fn whoever_asks_for_the_health_is_answered_before_anybody_is_asked_who_they_are(
     assert_eq!(error, "metrics.health.optionalIssuers[0]: is the name of no `jwtRules` entry");
     let error = Module::Metrics.load(br#"{"health":{"path":"/healthz"}}"#, &environment).unwrap_err().to_string();
     assert!(error.starts_with("health: is for the bundle"), "{error}");
+}
+
+#[test]
+fn an_entry_without_a_name_is_told_of_by_its_place_whatever_its_issuer_looks_like() {
+    let environment = |_: &str| Variable::Unset;
+    let entry = |more: &str| format!(r#"{{"jwksUri":"https://a/{{tenant}}","cluster":"a",{more}}}"#);
+    let entries = [
+        entry(r#""issuer":"accounts.google.com""#),
+        entry(r#""issuer":"urn:example:issuer""#),
+        entry(r#""issuer":"https://id.example.com/{tenant}","tenants":["a","b"]"#),
+        entry(r#""issuer":"https://named.example.com","name":"https://named.example.com""#),
+        entry(r#""issuer":"https://other.example.com/{tenant}","name":"tenants","tenants":["a"]"#),
+    ];
+    let document = format!(r#"{{"jwtRules":[{}]}}"#, entries.join(","));
+    let loaded = Module::JwtAuth.load(document.as_bytes(), &environment).unwrap();
+    let mut health = Health::default();
+    loaded.stages.iter().for_each(|stage| stage.health(NOW, &mut health));
+    let answer = Answer { version: ConfigVersion::of(b"{}"), has_details: true, optional_issuers: Vec::new() };
+    let body: Value = serde_json::from_slice(&answer.reply(&health).body).unwrap();
+    let names: Vec<_> = body["issuers"].as_array().unwrap().iter().map(|issuer| issuer["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["issuer0", "issuer1", "issuer2", "https://named.example.com", "tenants"]);
 }

@@ -93,8 +93,13 @@ impl Stage for Scripted {
 
     fn health(&self, _now: UnixTime, health: &mut Health) {
         if self.0.borrow().is_ill {
-            health.add_issuer(IssuerHealth { place: 0, name: "uaa".into(), keys: KeyState::None, age: None });
+            health.add_issuer(IssuerHealth { place: 0, name: "uaa".into(), is_named: true, keys: KeyState::None, age: None });
         }
+    }
+
+    fn catch_up(&mut self, _now: UnixTime, shared: &mut dyn SharedData) {
+        let mut script = self.0.borrow_mut();
+        script.is_ill &= !matches!(shared.read("cure"), Ok(Some(_)));
     }
 
     fn close(&mut self, _now: UnixTime, _observer: &mut dyn Observer) {

@@ -136,6 +136,25 @@ fn a_new_worker_begins_with_what_is_there() {
 }
 
 #[test]
+fn who_only_catches_up_takes_what_is_there_and_begins_no_fetch() {
+    let (mut shared, mut workers) = (Shared::default(), workers());
+    let health = |worker: &Keyring, now| worker.health(now).0;
+    workers[1].catch_up(at(0), &mut shared);
+    assert_eq!((health(&workers[1], at(0)), shared.writes), (KeyState::None, 0), "nobody has fetched anything");
+    assert_eq!(fetches(&mut workers[..1], &mut shared, at(0)), [0]);
+    workers[0].on_fetched(document(1), at(0), &mut shared).unwrap();
+    let writes = shared.writes;
+    let generation = workers[1].generation();
+    workers[1].catch_up(at(1), &mut shared);
+    assert_eq!((health(&workers[1], at(1)), shared.writes), (KeyState::Fresh, writes));
+    assert_ne!(workers[1].generation(), generation);
+    assert_eq!(workers[1].due(at(1), &mut shared), Due { is_settled: true, ..Due::default() }, "who waits is told all the same");
+    assert_eq!(workers[1].due(at(1), &mut shared), Due::default(), "once");
+    workers[2].catch_up(at(400), &mut shared);
+    assert_eq!((health(&workers[2], at(400)), shared.writes), (KeyState::Stale, writes), "no turn is taken, overdue as it is");
+}
+
+#[test]
 fn unknown_kids_cause_one_fetch_a_minute_of_all_workers() {
     let (mut shared, mut workers) = (Shared::default(), workers());
     fetches(&mut workers, &mut shared, at(0));

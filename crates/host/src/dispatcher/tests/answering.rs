@@ -49,6 +49,17 @@ fn all_stages_tell_of_their_health_and_a_refusal_counts_before_it() {
 }
 
 #[test]
+fn every_stage_catches_up_with_other_workers_before_it_tells_of_its_health() {
+    let answer = Answer { version: ConfigVersion::of(b"{}"), has_details: true, optional_issuers: Vec::new() };
+    let proxy = FakeProxy::default();
+    let (dispatcher, scripts) = begin(&proxy, &DECIDES, vec![script([Verdict::TellHealth(Rc::new(answer))]), script([])]);
+    scripts.iter().for_each(|script| script.borrow_mut().is_ill = true);
+    proxy.shared.borrow_mut().insert("cure".to_owned(), (Vec::new(), 1));
+    assert_eq!(dispatcher.request_headers(STREAM), Action::Pause);
+    assert_eq!(end_of(&proxy, STREAM).0, [200]);
+}
+
+#[test]
 fn an_answer_repeats_a_request_id_and_no_other_text_of_the_client() {
     for (id, repeated) in [("r-1", true), (&*"a".repeat(129), false), ("two words", false)] {
         let proxy = FakeProxy::default();
