@@ -12,7 +12,7 @@ pub struct TracingConfig {
     /// The formats in which the upstream is told of the trace, translated from whichever came; default `[w3c]`. What came in another
     /// format goes on as it is, unless it is malformed.
     pub propagate: Option<Vec<TraceFormat>>,
-    /// Whether a trace begins here where none came, or a malformed one; default true.
+    /// Whether a trace begins here where none came, or a malformed one, and with what the module sends by itself; default true.
     pub mint: Option<bool>,
     /// How likely it is that a trace is recorded of which nobody has decided it yet, from 0 to 1; default 1.
     pub sample: Option<Probability>,

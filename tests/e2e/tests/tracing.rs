@@ -88,7 +88,7 @@ fn a_trace_begins_here_and_everybody_speaks_of_it() {
             let response = stack.envoy.listener(listener).send(&request(world().request()));
             let told = told(&stack.seen(&response));
             let trace = told[0].1.split('-').nth(1).unwrap().to_owned();
-            assert_eq!(told[0], ("traceparent", format!("00-{trace}-{}-01", told[3].1)), "{listener} {told:?}");
+            assert_eq!(told[0], ("traceparent", format!("00-{trace}-{}-03", told[3].1)), "{listener} {told:?}");
             assert_eq!(told[1], ("b3", format!("{trace}-{}-1", told[3].1)), "{listener} {told:?}");
             assert_eq!(world().audited(listener, &response), json!(trace), "{listener} {headers:?}");
             traces.push(trace);

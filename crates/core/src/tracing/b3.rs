@@ -64,7 +64,7 @@ impl B3 {
             Some(parent) => Some(SpanId::of_digits(parent)?),
             None => None,
         };
-        let context = TraceContext { trace, span: SpanId::of_digits(span)?, parent, sampling };
+        let context = TraceContext { trace, span: SpanId::of_digits(span)?, parent, sampling, is_random: false };
         Some(Self { context: Some(context), sampling })
     }
 }
@@ -90,7 +90,7 @@ const fn word(sampling: Sampling) -> Option<&'static str> {
 /// The value of the one header that says this. Without a word on recording there is no place for the parent.
 #[must_use]
 pub fn write(context: &TraceContext) -> String {
-    let TraceContext { trace, span, parent, sampling } = context;
+    let TraceContext { trace, span, parent, sampling, .. } = context;
     match (word(*sampling), parent) {
         (None, _) => format!("{trace}-{span}"),
         (Some(word), None) => format!("{trace}-{span}-{word}"),

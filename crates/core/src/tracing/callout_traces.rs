@@ -1,7 +1,7 @@
 //! What the requests that a module sends by itself say of the trace that they belong to.
 //!
-//! One that a request waits for belongs to the trace of this request. Any other begins a trace of its own where traces begin here, and
-//! else says nothing. A span of its own has only what is told of as a span; what is not is a part of the span before it, so that no trace
+//! One that a request waits for belongs to the trace of this request. Any other begins a trace of its own where traces begin here
+//! (`mint`), and else says nothing. A span of its own has only what is told of as a span; what is not is a part of the span before it, so that no trace
 //! has a hole. `tracestate` goes nowhere but to the upstream: it is not for others.
 
 use super::b3;
@@ -13,6 +13,7 @@ use super::traceparent::{self, TRACEPARENT};
 #[derive(Debug, Default)]
 pub struct CalloutTraces {
     minter: Option<Minter>,
+    begins: bool,
     writes_b3: bool,
     tells_spans: bool,
 }
@@ -27,16 +28,17 @@ pub struct CalloutTrace {
 }
 
 impl CalloutTraces {
-    /// What they say where traces begin by this. `writes_b3` says that they speak B3 as well, `tells_spans` that spans are told of.
+    /// What they say with names of this one. `begins` says that traces begin here, `writes_b3` that they speak B3 as well, `tells_spans`
+    /// that spans are told of.
     #[must_use]
-    pub const fn new(minter: Option<Minter>, writes_b3: bool, tells_spans: bool) -> Self {
-        Self { minter, writes_b3, tells_spans }
+    pub const fn new(minter: Minter, begins: bool, writes_b3: bool, tells_spans: bool) -> Self {
+        Self { minter: Some(minter), begins, writes_b3, tells_spans }
     }
 
     /// The part of a trace of the next one, which is sent because of a request that belongs to this trace, or of none.
     pub fn next(&mut self, cause: Option<TraceContext>) -> Option<CalloutTrace> {
         let Some(cause) = cause else {
-            let context = self.minter.as_mut()?.context(Sampling::Undecided);
+            let context = self.minter.as_mut().filter(|_| self.begins)?.context(Sampling::Undecided);
             return Some(CalloutTrace { context, is_span: false });
         };
         let span = self.minter.as_mut().filter(|_| self.tells_spans && cause.sampling.is_recorded()).map(Minter::span);
@@ -60,11 +62,12 @@ mod tests {
     use crate::tracing::{SpanId, TraceId};
 
     fn traces(writes_b3: bool, tells_spans: bool) -> CalloutTraces {
-        CalloutTraces::new(Some(Minter::new([7; 32], Probability::ALWAYS)), writes_b3, tells_spans)
+        CalloutTraces::new(Minter::new([7; 32], Probability::ALWAYS), true, writes_b3, tells_spans)
     }
 
     fn cause(sampling: Sampling) -> TraceContext {
-        TraceContext { trace: TraceId::new(0xa).unwrap(), span: SpanId::new(0xb).unwrap(), parent: None, sampling }
+        let (trace, span) = (TraceId::new(0xa).unwrap(), SpanId::new(0xb).unwrap());
+        TraceContext { trace, span, parent: None, sampling, is_random: true }
     }
 
     #[test]
@@ -73,7 +76,7 @@ mod tests {
         assert_eq!(traces.next(None), None);
         let trace = traces.next(Some(cause(Sampling::Accepted))).unwrap();
         assert_eq!(trace, CalloutTrace { context: cause(Sampling::Accepted), is_span: false });
-        let expected = "00-0000000000000000000000000000000a-000000000000000b-01";
+        let expected = "00-0000000000000000000000000000000a-000000000000000b-03";
         assert_eq!(traces.headers(&trace), [("traceparent", expected.to_owned())]);
     }
 
@@ -107,5 +110,12 @@ mod tests {
         let [first, second] = [(); 2].map(|()| traces.next(None).unwrap());
         assert!(!first.context.trace.is_same(second.context.trace) && !first.is_span);
         assert_eq!(traces.headers(&first).len(), 1);
+    }
+
+    #[test]
+    fn where_no_trace_begins_only_what_a_request_waits_for_says_something() {
+        let mut traces = CalloutTraces::new(Minter::new([7; 32], Probability::ALWAYS), false, false, true);
+        assert_eq!(traces.next(None), None);
+        assert!(traces.next(Some(cause(Sampling::Accepted))).unwrap().is_span);
     }
 }

@@ -138,6 +138,8 @@ pub struct TraceContext {
     pub parent: Option<SpanId>,
     /// Whether it is recorded.
     pub sampling: Sampling,
+    /// Whether the trace's name is known to be random, which others draw by; only W3C says so.
+    pub is_random: bool,
 }
 
 impl TraceContext {
@@ -186,8 +188,13 @@ mod tests {
 
     #[test]
     fn what_one_leaves_open_the_other_may_say() {
-        let context =
-            |sampling| TraceContext { trace: TraceId::new(7).unwrap(), span: SpanId::new(8).unwrap(), parent: None, sampling };
+        let context = |sampling| TraceContext {
+            trace: TraceId::new(7).unwrap(),
+            span: SpanId::new(8).unwrap(),
+            parent: None,
+            sampling,
+            is_random: false,
+        };
         let accepted = context(Sampling::Accepted);
         for (sampling, expected) in
             [(Sampling::Accepted, true), (Sampling::Debug, true), (Sampling::Undecided, true), (Sampling::Denied, false)]

@@ -111,17 +111,18 @@ impl<'a> TraceHeaders<'a> {
         B3::read_parts(parts).map_or(Reading::Malformed, Reading::Valid)
     }
 
-    /// Whether to record, as B3 says it where there is no trace.
+    /// Whether to record, as B3 says it. The one header is heard before the several.
     #[must_use]
     pub fn sampling(&self) -> Sampling {
-        let b3 = self.b3().valid().or_else(|| self.b3_parts().valid());
-        b3.map(|b3| b3.sampling).unwrap_or_default()
+        let said = |b3: Reading<B3>| b3.valid().map(|b3| b3.sampling).filter(|sampling| *sampling != Sampling::Undecided);
+        said(self.b3()).or_else(|| said(self.b3_parts())).unwrap_or_default()
     }
 
     /// The trace that the request belongs to: `traceparent` says it, or else `b3`, or else `x-b3-*`.
     #[must_use]
     pub fn context(&self) -> Option<TraceContext> {
         let traceparent = || Some(self.traceparent().valid()?.context);
-        traceparent().or_else(|| self.b3().valid()?.context).or_else(|| self.b3_parts().valid()?.context)
+        let parts = || Some(TraceContext { sampling: self.sampling(), ..self.b3_parts().valid()?.context? });
+        traceparent().or_else(|| self.b3().valid()?.context).or_else(parts)
     }
 }

@@ -44,8 +44,8 @@ impl Minter {
     pub fn context(&mut self, sampling: Sampling) -> TraceContext {
         let [trace, other] = self.draw();
         let [span, chance] = [(other >> 64) as u64, other as u64];
-        let trace = TraceId::of_random(trace);
-        TraceContext { trace, span: SpanId::of_random(span), parent: None, sampling: self.decided(sampling, chance) }
+        let (trace, span) = (TraceId::of_random(trace), SpanId::of_random(span));
+        TraceContext { trace, span, parent: None, sampling: self.decided(sampling, chance), is_random: true }
     }
 
     /// The same with a decision, where none was made.

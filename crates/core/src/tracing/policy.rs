@@ -41,7 +41,7 @@ impl Tracing {
         let seed = platform.seed.ok_or_else(|| ConfigError::new(path, "cannot name traces: the proxy has no randomness"))?;
         let mut minter = Minter::new(seed, config.sample.unwrap_or(Probability::ALWAYS));
         let Propagation { b3, b3_parts, .. } = policy.propagation;
-        let callouts = CalloutTraces::new(Some(minter.another()), b3 || b3_parts, spans.is_some());
+        let callouts = CalloutTraces::new(minter.another(), policy.mints, b3 || b3_parts, spans.is_some());
         Ok((Self::new(policy, minter, spans), callouts))
     }
 }

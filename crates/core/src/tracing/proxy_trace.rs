@@ -17,7 +17,8 @@ pub fn read(value: &[u8], incoming: Option<TraceContext>, request_id: Option<&st
     let span = fields.next().and_then(SpanId::of_digits).or_else(|| Some(joined?.span)).or_else(|| trace.first_span())?;
     let sampling = joined.map(|joined| joined.sampling).filter(|sampling| *sampling != Sampling::Undecided);
     let sampling = sampling.or_else(|| packed(request_id?)).unwrap_or_default();
-    Some(TraceContext { trace, span, parent: None, sampling })
+    let is_random = joined.is_some_and(|joined| joined.is_random);
+    Some(TraceContext { trace, span, parent: None, sampling, is_random })
 }
 
 /// What Envoy decided, as it packs it into the UUID of the request: in the place of the version stands 4 for a request that is not traced, and
@@ -71,6 +72,7 @@ mod tests {
             span: SpanId::new(7).unwrap(),
             parent: None,
             sampling,
+            is_random: true,
         };
         let id = Some("5b08d73b-c27e-9bd7-96bd-6822c0fabeec");
         let own = told(TRACE, Some(incoming(TRACE, Sampling::Denied)), id);

@@ -1,3 +1,4 @@
+mod hostile;
 mod propagating;
 
 use proptest::prelude::*;
@@ -97,18 +98,31 @@ fn b3_says_whether_to_record_with_and_without_a_trace() {
     }
 }
 
+#[test]
+fn where_several_headers_name_the_trace_the_single_one_may_still_say_whether_to_record() {
+    let parts = [("x-b3-traceid", TRACE), ("x-b3-spanid", "00f067aa0ba902b7")];
+    for (more, expected) in [
+        (&[][..], Sampling::Undecided),
+        (&[("b3", "0")], Sampling::Denied),
+        (&[("b3", "d")], Sampling::Debug),
+        (&[("b3", "0"), ("x-b3-sampled", "1")], Sampling::Denied),
+        (&[("b3", "x"), ("x-b3-sampled", "1")], Sampling::Accepted),
+        (&[("x-b3-sampled", "1")], Sampling::Accepted),
+    ] {
+        let headers = Headers::from_pairs(parts.iter().chain(more).copied());
+        let context = TraceHeaders::of(&headers).context().unwrap();
+        assert_eq!((context.trace.to_string().as_str(), context.sampling), (TRACE, expected), "{more:?}");
+    }
+}
+
 fn contexts() -> impl Strategy<Value = TraceContext> {
     let sampling =
         prop_oneof![Just(Sampling::Undecided), Just(Sampling::Denied), Just(Sampling::Accepted), Just(Sampling::Debug)];
     let short = any::<u64>().prop_filter_map("zero", |bits| TraceId::of_16_digits(format!("{bits:016x}").as_bytes()));
     let trace = prop_oneof![any::<u128>().prop_filter_map("zero", TraceId::new), short];
     let span = || any::<u64>().prop_filter_map("zero", SpanId::new);
-    (trace, span(), proptest::option::of(span()), sampling).prop_map(|(trace, span, parent, sampling)| TraceContext {
-        trace,
-        span,
-        parent,
-        sampling,
-    })
+    let parts = (trace, span(), proptest::option::of(span()), sampling, any::<bool>());
+    parts.prop_map(|(trace, span, parent, sampling, is_random)| TraceContext { trace, span, parent, sampling, is_random })
 }
 
 proptest! {
@@ -122,6 +136,7 @@ proptest! {
         prop_assert_eq!(w3c.context, expected);
         let single = b3::B3::read(b3::write(&context).as_bytes()).unwrap();
         let parent = context.parent.filter(|_| context.sampling != Sampling::Undecided);
+        let context = TraceContext { is_random: false, ..context };
         prop_assert_eq!(single.context, Some(TraceContext { parent, ..context }));
         let parts = b3::write_parts(&context);
         let several = b3::B3::read_parts(parts.each_ref().map(|part| part.as_deref().map(str::as_bytes))).unwrap();

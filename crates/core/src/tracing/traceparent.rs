@@ -8,7 +8,8 @@ use super::context::{Sampling, SpanId, TraceContext, TraceId, hexadecimal};
 /// The name of the header.
 pub const TRACEPARENT: &str = "traceparent";
 
-const SAMPLED: u128 = 0x01;
+const SAMPLED: u8 = 0x01;
+const RANDOM: u8 = 0x02;
 
 /// A `traceparent` that can be believed as far as its form goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +30,18 @@ impl Traceparent {
         if version == 0 && fields.next().is_some() {
             return None;
         }
-        let sampling = Sampling::of(hexadecimal(flags, 2)? & SAMPLED == SAMPLED);
-        let context =
-            TraceContext { trace: TraceId::of_32_digits(trace)?, span: SpanId::of_digits(span)?, parent: None, sampling };
+        let (trace, span) = (TraceId::of_32_digits(trace)?, SpanId::of_digits(span)?);
+        let flags = u8::try_from(hexadecimal(flags, 2)?).ok()?;
+        let has = |flag: u8| flags & flag == flag;
+        let context = TraceContext { trace, span, parent: None, sampling: Sampling::of(has(SAMPLED)), is_random: has(RANDOM) };
         Some(Self { context, is_known_version: version == 0 })
     }
 }
 
-/// The value of the header that says this.
+/// The value of the header that says this. Flags of which nothing is known are not set (section 3.2.2.5.3).
 #[must_use]
 pub fn write(context: &TraceContext) -> String {
-    format!("00-{}-{}-{:02x}", context.trace.padded(), context.span, u8::from(context.sampling.is_recorded()))
+    let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+    let flags = flag(context.sampling.is_recorded(), SAMPLED) | flag(context.is_random, RANDOM);
+    format!("00-{}-{}-{flags:02x}", context.trace.padded(), context.span)
 }

@@ -22,6 +22,7 @@ fn span(bits: u64, about: Option<&str>) -> Span {
             span: SpanId::new(bits).unwrap(),
             parent: SpanId::new(0xc),
             sampling: Sampling::Accepted,
+            is_random: true,
         },
         callout: Callout::Jwks,
         about: about.map(Into::into),

@@ -1,7 +1,5 @@
 //! What the upstream is told, and which trace is the request's.
 
-use proptest::prelude::*;
-
 use super::super::*;
 use crate::config::Variable;
 use crate::edits::Edit;
@@ -148,11 +146,11 @@ fn a_state_goes_with_its_trace_and_without_what_is_malformed() {
 #[test]
 fn a_trace_begins_where_none_came_and_is_recorded_as_somebody_wanted() {
     for (config, headers, flags) in [
-        ("{}", &[][..], "01"),
-        (r#"{"sample":0}"#, &[], "00"),
-        ("{}", &[("b3", "0")], "00"),
-        (r#"{"sample":0}"#, &[("b3", "d")], "01"),
-        (r#"{"sample":0}"#, &[("x-b3-sampled", "1")], "01"),
+        ("{}", &[][..], "-03"),
+        (r#"{"sample":0}"#, &[], "-02"),
+        ("{}", &[("b3", "0")], "-02"),
+        (r#"{"sample":0}"#, &[("b3", "d")], "-03"),
+        (r#"{"sample":0}"#, &[("x-b3-sampled", "1")], "-03"),
     ] {
         let (exchange, seen) = settled(config, headers);
         let (_, written) = seen.iter().find(|(name, _)| name == "traceparent").unwrap();
@@ -183,20 +181,27 @@ fn the_trace_of_the_proxy_is_the_requests_and_its_header_goes_no_further() {
     }
 }
 
-proptest! {
-    #[test]
-    fn whatever_comes_what_goes_on_is_well_formed_and_one_trace(
-        values in proptest::collection::vec((0_usize..8, "(00-)?(4bf92f3577b34da6a3ce929d0e0e4736|463ac35c9f6413ad|0)?-?(00f067aa0ba902b7)?(-[01d])?|a=1|"), 0..6)
-    ) {
-        const NAMES: [&str; 8] = ["traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"];
-        let headers: Vec<_> = values.iter().map(|(name, value)| (NAMES[*name], value.as_str())).collect();
-        let (exchange, seen) = settled(ALL, &headers);
-        let headers = Headers::from_pairs(seen.iter().map(|(name, value)| (name, value)));
-        let found = TraceHeaders::of(&headers);
-        let trace = exchange.trace.unwrap();
-        prop_assert!(found.traceparent().valid().unwrap().context.agrees(&trace));
-        prop_assert!(found.b3().valid().unwrap().context.unwrap().agrees(&trace));
-        prop_assert!(found.b3_parts().valid().unwrap().context.unwrap().agrees(&trace));
-        prop_assert!(tracestate::combine(&found.tracestate).is_some());
+#[test]
+fn that_a_trace_is_named_at_random_goes_on_with_it_and_what_nobody_knows_does_not() {
+    let came = |flags: &str| format!("cc-{TRACE}-00f067aa0ba902b7-{flags}-new");
+    for (flags, expected) in [("00", "00"), ("01", "01"), ("02", "02"), ("03", "03"), ("ff", "03"), ("fc", "00")] {
+        let (exchange, seen) = settled("{}", &[("traceparent", &came(flags))]);
+        assert_eq!(seen, pairs(&[("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-{expected}"))]), "{flags}");
+        let callouts = CalloutTraces::default();
+        let sent = callouts.headers(&CalloutTrace { context: exchange.trace.unwrap(), is_span: false });
+        assert_eq!(sent, [("traceparent", seen[0].1.clone())]);
     }
+    let proxy = format!("{TRACE}-b7ad6b7169203331");
+    let joined = [("x-proxy-trace", &*proxy), ("traceparent", &came("03"))];
+    let expected = pairs(&[("traceparent", &format!("00-{TRACE}-b7ad6b7169203331-03"))]);
+    assert_eq!(seen(r#"{"proxyHeader":"x-proxy-trace"}"#, &joined), expected);
+    assert_eq!(seen("{}", &[("b3", OTHER)]), pairs(&[("traceparent", OTHER_IN_W3C), ("b3", OTHER)]), "B3 does not say it");
+}
+
+#[test]
+fn what_is_not_to_be_recorded_is_not_recorded_though_another_header_names_the_trace() {
+    let parts = [("x-b3-traceid", TRACE), ("x-b3-spanid", "00f067aa0ba902b7")];
+    let headers = [&parts[..], &[("b3", "0")]].concat();
+    let told = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00");
+    assert_eq!(seen("{}", &headers), pairs(&[&headers[..], &[told]].concat()));
 }

@@ -28,7 +28,7 @@ impl Stage for Told {
 const TELLS: Plugin = Plugin {
     load: |document, platform| {
         let mut loaded = load(document, platform)?;
-        loaded.callout_traces = CalloutTraces::new(Some(Minter::new([7; 32], Probability::ALWAYS)), true, true);
+        loaded.callout_traces = CalloutTraces::new(Minter::new([7; 32], Probability::ALWAYS), true, true, true);
         loaded.stages.push(Box::new(Told));
         Ok(loaded)
     },
