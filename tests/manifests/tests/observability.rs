@@ -11,8 +11,8 @@ use portcullis_core::stage::MetricKind;
 use portcullis_manifests::{documents, objects, root};
 use serde_json::Value;
 
-/// Those of Envoy that are asked for; the plugin's name stands in the middle of the last.
-const OF_ENVOY: [&str; 2] = ["envoy_listener_manager_lds_update_rejected", "envoy_wasm_"];
+/// Those of Envoy that are asked for; the plugin's name stands in the middle of the last two.
+const OF_ENVOY: [&str; 3] = ["envoy_listener_manager_lds_update_rejected", "envoy_extension_config_discovery_", "envoy_wasm_"];
 
 fn prometheus() -> PathBuf {
     root().join("observability/prometheus")
