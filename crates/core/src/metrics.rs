@@ -26,6 +26,7 @@ mod business;
 mod callouts;
 pub mod catalogue;
 mod config_gauges;
+mod durations;
 mod labels;
 mod own_metric;
 mod policy;
@@ -47,10 +48,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use self::business::BusinessSeries;
-use self::catalogue::{REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
+use self::catalogue::{Family, REQUEST_DURATION_MS, REQUESTS_TOTAL, STRIPPED_HEADERS_TOTAL};
+use self::durations::Durations;
 use crate::decision::Decision;
 use crate::recent::Recent;
-use crate::stage::{Ending, Exchange, MetricId, MetricKind, Needs, Observer, Stage};
+use crate::stage::{Ending, Exchange, MetricId, MetricKind, Needs, Observer, Stage, TICK_PERIOD};
 use crate::time::UnixTime;
 
 /// For how many kinds of requests the series are at hand without writing their names (0.4 µs).
@@ -62,8 +64,8 @@ pub struct Metrics {
     policy: Rc<Policy>,
     standalone: bool,
     requests: Series,
-    durations: Series,
     stripped: Series,
+    durations: Durations,
     business: Vec<BusinessSeries>,
     name: SeriesName,
     recent: Recent<Labelled, Handles>,
@@ -77,12 +79,11 @@ struct Labelled {
     wire: WireLabels,
 }
 
-/// The series of a request.
+/// The series of a request, as far as they are wanted and the proxy has defined them.
 #[derive(Debug, Clone, Copy)]
 struct Handles {
     requests: Option<MetricId>,
-    /// Known once a duration was.
-    duration: Option<Option<MetricId>>,
+    duration: Option<MetricId>,
 }
 
 impl Metrics {
@@ -91,12 +92,35 @@ impl Metrics {
     #[must_use]
     pub fn new(policy: Rc<Policy>, standalone: bool) -> Self {
         let series = |kind| Series::new(kind, policy.max_series());
-        let (requests, durations) = (series(MetricKind::Counter), series(MetricKind::Histogram));
-        let stripped = series(MetricKind::Counter);
+        let (requests, stripped) = (series(MetricKind::Counter), series(MetricKind::Counter));
+        let durations = Durations::new(series(MetricKind::Histogram), !standalone);
         let business =
             policy.business().iter().map(|metric| BusinessSeries::new(Rc::clone(metric), policy.max_series())).collect();
         let (name, recent) = (SeriesName::default(), Recent::new(MAX_RECENT));
-        Self { policy, standalone, requests, durations, stripped, business, name, recent }
+        Self { policy, standalone, requests, stripped, durations, business, name, recent }
+    }
+
+    /// The series of a request whose labels are not among the recent ones.
+    #[cold]
+    fn define(&mut self, exchange: &Exchange, wire: WireLabels, observer: &mut dyn Observer) -> Handles {
+        let Self { policy, requests, durations, name, recent, .. } = self;
+        let values = LabelValues::of(exchange, wire);
+        let mut metric = |series: &mut Series, family: &Family, labels| series.of_labels(family, labels, &values, name, observer);
+        let handles = Handles {
+            requests: metric(requests, &REQUESTS_TOTAL, policy.labels()),
+            duration: policy.duration_labels().and_then(|labels| metric(&mut durations.series, &REQUEST_DURATION_MS, labels)),
+        };
+        recent.keep(Labelled::of(exchange, wire), handles);
+        handles
+    }
+
+    #[cold]
+    fn count_forged(&mut self, exchange: &Exchange, wire: WireLabels, observer: &mut dyn Observer) {
+        let Self { policy, stripped, name, .. } = self;
+        let values = LabelValues::of(exchange, wire);
+        if let Some(metric) = stripped.of_labels(&STRIPPED_HEADERS_TOTAL, policy.rule_label(), &values, name, observer) {
+            observer.increment(metric, u64::try_from(exchange.stripped.names().len()).unwrap_or(u64::MAX));
+        }
     }
 }
 
@@ -127,47 +151,39 @@ impl Stage for Metrics {
     }
 
     fn tick_period(&self) -> Option<Duration> {
-        None
+        self.durations.waits().then_some(TICK_PERIOD)
     }
 
     fn on_log(&mut self, exchange: &Exchange, ending: &dyn Ending, now: UnixTime, observer: &mut dyn Observer) {
-        let Self { policy, requests, durations, stripped, business, name, recent, .. } = self;
-        let wire = WireLabels::of(exchange, ending, policy.has_status_class());
-        let mut series = |series: &mut Series, family, labels, observer: &mut dyn Observer| {
-            let values = LabelValues::of(exchange, wire);
-            name.write(family, labels, |label| values.get(label));
-            series.metric(name, |name| name.write(family, labels, |_| OTHER), observer)
-        };
-        let mut new = Handles { requests: None, duration: None };
-        let known = recent.find(|labelled| labelled.is_of(exchange, wire));
-        let is_new = known.is_none();
-        let handles = known.unwrap_or(&mut new);
-        if is_new {
-            handles.requests = series(requests, REQUESTS_TOTAL.name(), policy.labels(), observer);
-        }
-        if let Some(metric) = handles.requests {
+        let wire = WireLabels::of(exchange, ending, self.policy.has_status_class());
+        let known = self.recent.find(|labelled| labelled.is_of(exchange, wire)).copied();
+        let Handles { requests, duration } = known.unwrap_or_else(|| self.define(exchange, wire, observer));
+        if let Some(metric) = requests {
             observer.increment(metric, 1);
         }
-        if let Some(labels) = policy.duration_labels()
-            && let Some(duration) = ending.duration()
+        if let Some(metric) = duration
+            && let Some(took) = ending.duration()
         {
-            let handle = handles.duration.get_or_insert_with(|| series(durations, REQUEST_DURATION_MS.name(), labels, observer));
-            if let Some(metric) = *handle {
-                observer.record(metric, u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
-            }
+            self.durations.record(metric, took, observer);
         }
-        let forged = exchange.stripped.names().len();
-        if forged > 0
-            && let Some(metric) = series(stripped, STRIPPED_HEADERS_TOTAL.name(), policy.rule_label(), observer)
-        {
-            observer.increment(metric, u64::try_from(forged).unwrap_or(u64::MAX));
+        if !exchange.stripped.names().is_empty() {
+            self.count_forged(exchange, wire, observer);
         }
-        if is_new {
-            recent.keep(Labelled::of(exchange, wire), new);
+        for metric in &mut self.business {
+            metric.on_log(exchange, ending, now, &mut self.name, observer);
         }
-        for metric in business {
-            metric.on_log(exchange, ending, now, name, observer);
-        }
+    }
+
+    fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
+        self.durations.show(observer);
+    }
+
+    fn close(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
+        self.durations.show(observer);
+    }
+
+    fn drain(&mut self) -> bool {
+        self.durations.stop_waiting()
     }
 }
 

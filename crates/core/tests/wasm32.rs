@@ -255,6 +255,7 @@ fn records_and_counts_a_request_of_the_bundle() {
     let completion = Completion { status: Some(200), duration: Some(Duration::from_millis(12)), ..Completion::default() };
     for stage in &mut stages {
         stage.on_log(&exchange, &completion, NOW, &mut written);
+        stage.on_tick(NOW, &mut written);
     }
     let [(key, line)] = &written.states[..] else { panic!("{:?}", written.states) };
     assert_eq!(key, "portcullis.audit");
@@ -273,7 +274,13 @@ fn records_and_counts_a_request_of_the_bundle() {
     );
     assert_eq!(
         written.metrics,
-        ["rule=.=approve;.;reason=.=token_valid;.;portcullis_requests_total", "rule=.=approve;.;portcullis_request_duration_ms"]
+        [
+            "rule=.=approve;.;reason=.=token_valid;.;portcullis_requests_total",
+            "rule=.=approve;.;portcullis_request_duration_ms",
+            "outcome=.=miss;.;portcullis_token_cache_lookups_total",
+            "portcullis_token_cache_entries",
+            "portcullis_token_cache_bytes",
+        ]
     );
-    assert_eq!(written.increments, [(MetricId(0), 1), (MetricId(1), 12)]);
+    assert_eq!(written.increments, [(MetricId(0), 1), (MetricId(1), 12), (MetricId(2), 1)]);
 }

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::labels::SeriesName;
+use super::catalogue::Family;
+use super::labels::{LabelValues, OTHER, SeriesName};
+use crate::config::metrics::Label;
 use crate::stage::{MetricId, MetricKind, Observer};
 
 /// The series of one metric.
@@ -23,6 +25,19 @@ impl Series {
     #[must_use]
     pub const fn new(kind: MetricKind, limit: usize) -> Self {
         Self { kind, limit, known: BTreeMap::new(), rest: None }
+    }
+
+    /// The handle of the series of a family with these labels of a request.
+    pub fn of_labels(
+        &mut self,
+        family: &Family,
+        labels: &[Label],
+        values: &LabelValues<'_>,
+        name: &mut SeriesName,
+        observer: &mut dyn Observer,
+    ) -> Option<MetricId> {
+        name.write(family.name(), labels, |label| values.get(label));
+        self.metric(name, |name| name.write(family.name(), labels, |_| OTHER), observer)
     }
 
     /// The handle of the series with this name, or of the one for the rest; `None` when the proxy refused to define it.

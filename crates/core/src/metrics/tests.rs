@@ -92,11 +92,27 @@ fn measures_durations_by_rule() {
         stage.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
         let without_duration = Completion { status: Some(200), duration: None, ..Completion::default() };
         stage.on_log(&exchange("GET", allowed("orders")), &without_duration, NOW, &mut board);
+        stage.on_tick(NOW, &mut board);
         let durations: Vec<_> = board.values.iter().filter(|(name, _)| name.ends_with(REQUEST_DURATION_MS.name())).collect();
         match expected {
             Some(name) => assert_eq!(durations, [(&name.to_owned(), &vec![7])], "{config}"),
             None => assert!(durations.is_empty(), "{config}"),
         }
+    }
+}
+
+#[test]
+fn durations_that_wait_are_not_lost_where_no_tick_comes() {
+    let raw: MetricsConfig = serde_json::from_value(json!({})).unwrap();
+    for standalone in [false, true] {
+        let mut board = Board::default();
+        let mut stage = Metrics::new(Rc::new(Policy::compile(&raw).unwrap().0), standalone);
+        assert_eq!(stage.tick_period(), (!standalone).then_some(TICK_PERIOD));
+        stage.on_log(&exchange("GET", allowed("orders")), &answered(200), NOW, &mut board);
+        let name = "rule=.=orders;.;portcullis_request_duration_ms";
+        assert_eq!(board.values.contains_key(name), standalone);
+        stage.close(NOW, &mut board);
+        assert_eq!(board.values[name], [7]);
     }
 }
 
@@ -131,6 +147,7 @@ fn series_beyond_the_limit_share_one() {
         for rule in ["a", "b", "c", "d", "e"] {
             stage.on_log(&exchange("GET", allowed(rule)), &answered(200), NOW, &mut board);
         }
+        stage.on_tick(NOW, &mut board);
         let counted: Vec<_> = board.values.iter().map(|(name, values)| (name.as_str(), values.len())).collect();
         let expected = [
             ("rule=.=a;.;method=.=GET;.;portcullis_requests_total", round),
