@@ -99,7 +99,7 @@ impl Delivery {
             is_draining: false,
             reserved: 0,
             notices: Notices::new(&policy.label),
-            tally: Tally::new(&policy.label),
+            tally: Tally::new(&policy),
             policy,
         }
     }
@@ -284,14 +284,14 @@ impl Delivery {
             Receipt::AllBut(rejected) if rejected > 0 => {
                 let rejected = rejected.min(batch.records());
                 self.tally.batch("partial");
-                self.tally.count(Outcome::Sent, batch.records().saturating_sub(rejected));
+                self.tally.sent(batch.records().saturating_sub(rejected), now);
                 self.tally.count(Outcome::Rejected, rejected);
                 self.notices.refuses(now, || format!("{rejected} of a batch, it does not say which"), 200);
             }
             Receipt::All | Receipt::AllBut(_) | Receipt::Each(_) => {
                 self.notices.recovers();
                 self.tally.batch("sent");
-                self.tally.count(Outcome::Sent, batch.records());
+                self.tally.sent(batch.records(), now);
             }
         }
     }
@@ -304,7 +304,7 @@ impl Delivery {
         let mut is_partial = false;
         for (entry, fate) in batch.into_entries().into_iter().zip(fates) {
             match *fate {
-                Fate::Taken => self.tally.count(Outcome::Sent, entry.records()),
+                Fate::Taken => self.tally.sent(entry.records(), now),
                 Fate::Again(status) => {
                     trouble = Some(Trouble::Status(status));
                     again.push(entry);
@@ -384,6 +384,7 @@ impl Delivery {
             self.tally.count(Outcome::Logged, entry.records());
             lines.push(entry.to_line(&self.policy));
         }
+        self.tally.end();
         lines
     }
 

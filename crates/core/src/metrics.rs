@@ -20,29 +20,31 @@
 //! So no value of these is a client's own text. The proxy never forgets a metric; therefore each family also has at most `maxSeries`
 //! names, and one more whose every label is `other`.
 
+mod applied_config;
 #[cfg(test)]
 mod board;
 mod business;
 mod callouts;
 pub mod catalogue;
-mod config_gauges;
 mod durations;
 mod labels;
 mod own_metric;
 mod policy;
 mod series;
 mod stats_tags;
+mod vm_seconds;
 
+pub use applied_config::AppliedConfig;
 #[cfg(test)]
 pub(crate) use board::Board;
 pub use callouts::{Callout, Callouts};
-pub use config_gauges::applied;
 use labels::{LabelValues, WireLabels};
 pub use labels::{OTHER, SeriesName};
 pub use own_metric::{OwnCounter, OwnMetric, SharedGauge};
 pub use policy::Policy;
 pub use series::Series;
 pub use stats_tags::{stats_tag, stats_tags};
+pub use vm_seconds::VmSeconds;
 
 use std::rc::Rc;
 use std::time::Duration;

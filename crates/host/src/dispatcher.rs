@@ -12,7 +12,7 @@ use std::rc::Rc;
 use portcullis_core::config::Variable;
 use portcullis_core::config_version::ConfigVersion;
 use portcullis_core::delivery::Compressor;
-use portcullis_core::metrics::applied;
+use portcullis_core::metrics::{AppliedConfig, VmSeconds};
 use portcullis_core::platform::Platform;
 
 use crate::gzip::ProxyCompressor;
@@ -64,28 +64,35 @@ impl Hasher for ContextHasher {
 pub struct Dispatcher<P> {
     proxy: P,
     contexts: RefCell<Contexts>,
+    /// How long the VM has lived.
+    seconds: RefCell<VmSeconds>,
 }
 
 impl<P: Proxy> Dispatcher<P> {
     /// No contexts yet.
     #[must_use]
     pub const fn new(proxy: P) -> Self {
-        Self { proxy, contexts: RefCell::new(HashMap::with_hasher(BuildHasherDefault::new())) }
+        let contexts = RefCell::new(HashMap::with_hasher(BuildHasherDefault::new()));
+        Self { proxy, contexts, seconds: RefCell::new(VmSeconds::new()) }
     }
 
     /// A context comes to be: a stream of the root with that number, or a root itself when that number is 0.
     pub fn create(&self, id: u32, root_id: u32) {
         let Ok(mut contexts) = self.contexts.try_borrow_mut() else { return };
-        let context = if root_id == 0 {
-            Context::Plugin(Roots::default())
-        } else {
-            let root = match contexts.get(&root_id) {
-                Some(Context::Plugin(roots)) => roots.all.last().cloned(),
-                _ => None,
-            };
-            Context::Stream(Rc::new(Stream::new(id, root)))
+        if root_id == 0 {
+            contexts.insert(id, Context::Plugin(Roots::default()));
+            return;
+        }
+        let root = match contexts.get(&root_id) {
+            Some(Context::Plugin(roots)) => roots.all.last().cloned(),
+            _ => None,
         };
-        contexts.insert(id, context);
+        let new = root.as_ref().filter(|root| !root.applied.is_shown()).cloned();
+        contexts.insert(id, Context::Stream(Rc::new(Stream::new(id, root))));
+        drop(contexts);
+        if let Some(root) = new {
+            self.runner(&root).show_applied();
+        }
     }
 
     /// Reads a plugin's configuration, which has this many bytes; whether it is in force now. One that is refused leaves the one
@@ -117,18 +124,18 @@ impl<P: Proxy> Dispatcher<P> {
         for warning in &loaded.warnings {
             self.proxy.log(Severity::Warn, &format!("portcullis: {warning}"));
         }
-        let root = Root::new(id, loaded, plugin);
+        let applied = AppliedConfig::new(plugin.module, ConfigVersion::of(&document), self.proxy.now().ok());
+        let root = Root::new(id, applied, loaded, plugin);
         if let Some(period) = root.usual_tick_period.filter(|_| plugin.callbacks.tick) {
             self.proxy.set_tick_period(period)?;
         }
-        let version = ConfigVersion::of(&document);
-        applied(plugin.module, version, self.proxy.now().ok(), &mut ProxyObserver(&self.proxy));
         Ok(root)
     }
 
     fn put_in_force(&self, id: u32, root: Rc<Root>) -> bool {
-        let left: Vec<_> =
-            self.roots(id).into_iter().filter(|root| !self.runner(root).begin_draining() || !root.waiting().is_empty()).collect();
+        let is_left = |root: &Rc<Root>| !self.runner(root).begin_draining() || !root.waiting().is_empty();
+        let (left, over): (Vec<_>, Vec<_>) = self.roots(id).into_iter().partition(is_left);
+        over.iter().for_each(|root| self.runner(root).abandon());
         let Ok(mut contexts) = self.contexts.try_borrow_mut() else { return false };
         match contexts.entry(id).or_insert_with(|| Context::Plugin(Roots::default())) {
             Context::Plugin(roots) => {
@@ -149,7 +156,22 @@ impl<P: Proxy> Dispatcher<P> {
         for root in self.roots(id) {
             self.runner(&root).on_tick();
         }
+        self.count_seconds(id);
         self.end_drained(id);
+    }
+
+    /// A VM lives as long as a plugin of it is in force; the ticks of several count it once.
+    fn count_seconds(&self, id: u32) {
+        let module = match self.contexts.try_borrow().as_ref().ok().and_then(|contexts| contexts.get(&id)) {
+            Some(Context::Plugin(roots)) if !roots.are_done => roots.all.last().map(|root| root.applied.module()),
+            _ => None,
+        };
+        if let Some(module) = module
+            && let Ok(now) = self.proxy.now()
+            && let Ok(mut seconds) = self.seconds.try_borrow_mut()
+        {
+            seconds.count(module, now, &mut ProxyObserver(&self.proxy));
+        }
     }
 
     /// The headers of a request came.

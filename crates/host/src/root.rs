@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use portcullis_core::decision::Decision;
-use portcullis_core::metrics::Callouts;
+use portcullis_core::metrics::{AppliedConfig, Callouts};
 use portcullis_core::module::Loaded;
 use portcullis_core::publication::Publication;
 use portcullis_core::recent::Recent;
@@ -41,6 +41,8 @@ pub struct Call {
 pub struct Root {
     /// The number of its context.
     pub id: u32,
+    /// What is shown of it.
+    pub applied: AppliedConfig,
     identity: IdentitySource,
     /// What of the identity is written to filter state then.
     pub publication: Publication,
@@ -72,7 +74,7 @@ pub struct Root {
 impl Root {
     /// A configuration of a plugin with what its document became.
     #[must_use]
-    pub fn new(id: u32, loaded: Loaded, plugin: &Plugin) -> Self {
+    pub fn new(id: u32, applied: AppliedConfig, loaded: Loaded, plugin: &Plugin) -> Self {
         let Loaded { stages, publication, callout_traces, .. } = loaded;
         let needs = stages.iter().fold(Needs::default(), |needs, stage| needs.and(stage.needs()));
         let identifies = matches!(plugin.identity, IdentitySource::Stages);
@@ -81,6 +83,7 @@ impl Root {
         let usual_tick_period = periods.chain(identifies.then_some(TICK_PERIOD)).min();
         Self {
             id,
+            applied,
             identity: plugin.identity,
             publication,
             observes: (plugin.callbacks.log || plugin.callbacks.log_and_send) && stages.iter().any(|stage| stage.observes()),

@@ -23,6 +23,7 @@ use portcullis_core::stage::{Exchange, FetchId, Stage, Surroundings, Verdict};
 use portcullis_core::time::UnixTime;
 
 use crate::error::Error;
+use crate::observer::ProxyObserver;
 use crate::proxy::Proxy;
 use crate::root::Root;
 use crate::severity::Severity;
@@ -185,6 +186,13 @@ impl<P: Proxy> Runner<'_, P> {
             return Asked::Decided(Some(Refusal::from(Rejection::HostError)));
         };
         ask(&mut stages, exchange, from, refusal, now, &mut ProxySurroundings(self.proxy))
+    }
+
+    /// Shows that the configuration is in force, unless it was shown, or is not any more.
+    pub fn show_applied(&self) {
+        if self.root.draining.get().is_none() {
+            self.root.applied.show(&mut ProxyObserver(self.proxy));
+        }
     }
 
     fn report(&self, what: &str, error: Error) {

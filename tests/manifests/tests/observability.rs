@@ -150,6 +150,7 @@ fn every_metric_is_on_the_dashboard() {
         "portcullis_upstream_credential_fetches_total",
         "portcullis_upstream_credential_consecutive_failures",
         "portcullis_exception_reports_total",
+        "portcullis_audit_last_success_timestamp_seconds",
     ];
     for entry in CATALOGUE {
         let name = entry.family.name();

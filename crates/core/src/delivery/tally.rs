@@ -2,9 +2,13 @@
 
 use std::rc::Rc;
 
-use crate::metrics::catalogue::{AUDIT_BATCHES_TOTAL, AUDIT_EVENTS_TOTAL, AUDIT_QUEUE, Family};
-use crate::metrics::{OwnCounter, SharedGauge};
+use super::policy::Policy;
+use crate::metrics::catalogue::{
+    AUDIT_BATCHES_TOTAL, AUDIT_EVENTS_TOTAL, AUDIT_LAST_SUCCESS, AUDIT_QUEUE, AUDIT_QUEUE_LIMIT, Family,
+};
+use crate::metrics::{OwnCounter, OwnMetric, SharedGauge};
 use crate::stage::Observer;
+use crate::time::UnixTime;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,14 @@ pub(super) struct Tally {
     events: [Count; OUTCOMES.len()],
     batches: Vec<(&'static str, Count)>,
     queue: SharedGauge,
+    /// How many events there may be.
+    limit: usize,
+    /// Whether there ever was one: the proxy's main thread has a queue too, which is room for none.
+    has_any: bool,
+    queue_limit: SharedGauge,
+    /// When the sink took something, until that is written.
+    succeeded: Option<UnixTime>,
+    last_success: OwnMetric,
 }
 
 #[derive(Debug, Default)]
@@ -59,15 +71,39 @@ impl Count {
 }
 
 impl Tally {
-    pub fn new(sink: &Rc<str>) -> Self {
-        Self { sink: Rc::clone(sink), events: Default::default(), batches: Vec::new(), queue: SharedGauge::default() }
+    pub fn new(policy: &Policy) -> Self {
+        Self {
+            sink: Rc::clone(&policy.label),
+            events: Default::default(),
+            batches: Vec::new(),
+            queue: SharedGauge::default(),
+            limit: policy.limits.buffer_records,
+            has_any: false,
+            queue_limit: SharedGauge::default(),
+            succeeded: None,
+            last_success: OwnMetric::default(),
+        }
     }
 
     pub fn count(&mut self, outcome: Outcome, events: usize) {
+        self.has_any = true;
         let place = OUTCOMES.iter().position(|(other, ..)| *other == outcome);
         if let Some(count) = place.and_then(|place| self.events.get_mut(place)) {
             count.add(u64::try_from(events).unwrap_or(u64::MAX));
         }
+    }
+
+    /// Counts events that the sink took.
+    pub fn sent(&mut self, events: usize, now: UnixTime) {
+        self.count(Outcome::Sent, events);
+        if events > 0 {
+            self.succeeded = Some(now);
+        }
+    }
+
+    /// There is no queue any more.
+    pub const fn end(&mut self) {
+        self.limit = 0;
     }
 
     pub fn batch(&mut self, outcome: &'static str) {
@@ -93,7 +129,16 @@ impl Tally {
         for (outcome, count) in &mut self.batches {
             count.show(&AUDIT_BATCHES_TOTAL, &[sink, outcome], observer);
         }
-        self.queue.show(u64::try_from(held).unwrap_or(u64::MAX), &AUDIT_QUEUE, &[sink], observer);
+        let number = |size| u64::try_from(size).unwrap_or(u64::MAX);
+        self.queue.show(number(held), &AUDIT_QUEUE, &[sink], observer);
+        if self.has_any {
+            self.queue_limit.show(number(self.limit), &AUDIT_QUEUE_LIMIT, &[sink], observer);
+        }
+        if let Some(at) = self.succeeded.take()
+            && let Some(id) = self.last_success.id(&AUDIT_LAST_SUCCESS, &[sink], observer)
+        {
+            observer.record(id, at.as_secs());
+        }
     }
 
     /// Writes what changed to a counter by outcome alone. What is given up at the end is dropped there, and what came is not counted.

@@ -298,7 +298,9 @@ fn metrics_tell_what_became_of_each_record_and_the_queue_adds_up() {
         fn increment(&mut self, metric: crate::stage::MetricId, amount: u64) {
             self.adjust(metric, i64::try_from(amount).unwrap());
         }
-        fn record(&mut self, _: crate::stage::MetricId, _: u64) {}
+        fn record(&mut self, metric: crate::stage::MetricId, value: u64) {
+            self.0.insert(self.1[metric.0 as usize].clone(), i64::try_from(value).unwrap());
+        }
         fn adjust(&mut self, metric: crate::stage::MetricId, by: i64) {
             *self.0.entry(self.1[metric.0 as usize].clone()).or_default() += by;
         }
@@ -315,13 +317,23 @@ fn metrics_tell_what_became_of_each_record_and_the_queue_adds_up() {
     world.answer(&sent[0], 200);
     world.answer(&sent[1], 500);
     world.delivery.show(&mut board);
-    let expected = [
+    let mut expected = vec![
         ("sink=.=siem;.;outcome=.=dropped;.;reason=.=overflow;.;portcullis_audit_events_total", 2),
         ("sink=.=siem;.;outcome=.=queued;.;portcullis_audit_events_total", 12),
         ("sink=.=siem;.;outcome=.=retried;.;portcullis_audit_batches_total", 1),
         ("sink=.=siem;.;outcome=.=sent;.;portcullis_audit_batches_total", 1),
         ("sink=.=siem;.;outcome=.=sent;.;portcullis_audit_events_total", 2),
+        ("sink=.=siem;.;portcullis_audit_last_success_timestamp_seconds", 1_000_000),
         ("sink=.=siem;.;portcullis_audit_queue_events", 8),
+        ("sink=.=siem;.;portcullis_audit_queue_limit_events", 10),
     ];
-    assert_eq!(board.0.iter().map(|(name, value)| (name.as_str(), *value)).collect::<Vec<_>>(), expected);
+    let owned = |expected: &[(&str, i64)]| expected.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    assert_eq!(board.0, owned(&expected));
+    assert_eq!(world.delivery.abandon().len(), 8);
+    world.delivery.show(&mut board);
+    for gauge in [6, 7] {
+        expected[gauge].1 = 0;
+    }
+    expected.push(("sink=.=siem;.;outcome=.=logged;.;portcullis_audit_events_total", 8));
+    assert_eq!(board.0, owned(&expected));
 }

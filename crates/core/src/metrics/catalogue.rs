@@ -113,6 +113,10 @@ catalogue! {
     AUDIT_BATCHES_TOTAL = Counter "portcullis_audit_batches_total" ["sink", "outcome"] of AuditLog;
     /// Audit events that wait or are under way, in all workers.
     AUDIT_QUEUE = Gauge "portcullis_audit_queue_events" ["sink"] of AuditLog;
+    /// How many may, in all workers that ever had one.
+    AUDIT_QUEUE_LIMIT = Gauge "portcullis_audit_queue_limit_events" ["sink"] of AuditLog;
+    /// When a sink last took something, in seconds since 1970, as the worker knows that wrote last.
+    AUDIT_LAST_SUCCESS = Gauge "portcullis_audit_last_success_timestamp_seconds" ["sink"] of AuditLog;
     /// Failures of upstreams.
     EXCEPTIONS_TOTAL = Counter "portcullis_exceptions_total" ["reason"] of AuditLog;
     /// What was told of them.
@@ -129,6 +133,8 @@ catalogue! {
     CONFIG_VERSION = Gauge "portcullis_config_version" ["module"] of JwtAuth, AuthHeader, AuditLog, Metrics;
     /// When a worker took it last, in seconds since 1970.
     CONFIG_APPLIED = Gauge "portcullis_config_applied_timestamp_seconds" ["module"] of JwtAuth, AuthHeader, AuditLog, Metrics;
+    /// The seconds that VMs have lived, so that its `rate` is how many live: one in each worker and one in the main thread. Of audit-log only with sinks of `type: http` or `exceptions`.
+    VM_SECONDS_TOTAL = Counter "portcullis_vm_seconds_total" ["module"] of JwtAuth, AuthHeader, AuditLog;
 }
 
 /// The words of the labels that are not the operator's and not those of a request.

@@ -10,6 +10,12 @@ use crate::stage::{MetricId, Observer};
 pub struct OwnMetric(Option<Option<MetricId>>);
 
 impl OwnMetric {
+    /// Not defined yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
     /// Its handle. The metric and the values of its labels are the same each time; a label without a value is left out.
     pub fn id(&mut self, family: &Family, values: &[&str], observer: &mut dyn Observer) -> Option<MetricId> {
         *self.0.get_or_insert_with(|| {

@@ -26,6 +26,7 @@ const QUICK_TICK_PERIOD: Duration = Duration::from_millis(20);
 impl<P: Proxy> Runner<'_, P> {
     /// Sends what is due and asks again about requests that have waited a while. Runs in the root's context.
     pub fn on_tick(&self) {
+        self.show_applied();
         let Ok(now) = self.proxy.now() else { return };
         let stages = self.root.stages.try_borrow().map_or(0, |stages| stages.len());
         for stage in 0..stages {
