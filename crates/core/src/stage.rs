@@ -367,7 +367,8 @@ pub trait Stage {
     /// Take a span: how a fetch went for which a request waited.
     fn on_span(&mut self, _span: &Span, _end: SpanEnd) {}
 
-    /// Whether something is to be sent before the next tick. Asked after each exchange that ended.
+    /// Whether something is to be sent before the next tick. Asked after each exchange that ended, where the stage
+    /// [`observes`](Self::observes).
     fn is_pressing(&self, _now: UnixTime) -> bool {
         false
     }

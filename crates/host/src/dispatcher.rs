@@ -224,7 +224,7 @@ impl<P: Proxy> Dispatcher<P> {
     }
 
     fn tell_end(&self, stream: &Stream) {
-        let Some(root) = stream.root.as_ref().filter(|root| root.observes) else { return };
+        let Some(root) = stream.root.as_ref().filter(|root| !root.observers.is_empty()) else { return };
         let pressing = self.runner(root).on_log(stream);
         if !pressing.is_empty() {
             self.runner(root).send_pressing(&pressing);

@@ -46,8 +46,8 @@ pub struct Root {
     identity: IdentitySource,
     /// What of the identity is written to filter state then.
     pub publication: Publication,
-    /// Whether its stages are told how requests end, and so what is known of a request must be kept till then.
-    pub observes: bool,
+    /// The places of the stages that are told how requests end. Where there are any, what is known of a request must be kept till then.
+    pub observers: Vec<usize>,
     /// What its stages want to be read from the proxy.
     pub needs: Needs,
     /// Whether any of its stages decides about requests. Where none does, they go by unseen until they end.
@@ -80,13 +80,15 @@ impl Root {
         let identifies = matches!(plugin.identity, IdentitySource::Stages);
         let decides = identifies || stages.iter().any(|stage| stage.decides());
         let periods = stages.iter().filter_map(|stage| stage.tick_period());
+        let is_told = plugin.callbacks.log || plugin.callbacks.log_and_send;
+        let observers = (0..).zip(&stages).filter(|(_, stage)| is_told && stage.observes()).map(|(place, _)| place).collect();
         let usual_tick_period = periods.chain(identifies.then_some(TICK_PERIOD)).min();
         Self {
             id,
             applied,
             identity: plugin.identity,
             publication,
-            observes: (plugin.callbacks.log || plugin.callbacks.log_and_send) && stages.iter().any(|stage| stage.observes()),
+            observers,
             needs,
             decides,
             stages: RefCell::new(stages),

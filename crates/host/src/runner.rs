@@ -113,7 +113,7 @@ impl<P: Proxy> Runner<'_, P> {
     /// Whether somebody asks again for what is known of a request. If not, it is not kept for as long as the request lives: that may
     /// be days.
     fn asks_again(&self, stream: &Stream) -> bool {
-        self.root.observes || stream.wait().is_some()
+        !self.root.observers.is_empty() || stream.wait().is_some()
     }
 
     /// Asks again about a request that is held. The caller has made the request's context the effective one.

@@ -10,7 +10,7 @@ use crate::proxy::Proxy;
 use crate::stream::{Phase, Stream};
 
 impl<P: Proxy> Runner<'_, P> {
-    /// Tells each stage once. Runs in the stream's context. The places of the stages that want to send something before the next tick.
+    /// Tells each stage that observes, once. Runs in the stream's context. The places of the stages that want to send something before the next tick.
     pub fn on_log(&self, stream: &Stream) -> Vec<usize> {
         let mut pressing = Vec::new();
         self.root.remove_waiting(stream.id);
@@ -42,10 +42,11 @@ impl<P: Proxy> Runner<'_, P> {
         let now = now.or(exchange.started).unwrap_or(UnixTime::from_secs(0));
         let Ok(mut stages) = self.root.stages.try_borrow_mut() else { return pressing };
         let mut observer = ProxyObserver(self.proxy);
-        for (index, stage) in stages.iter_mut().enumerate() {
+        for place in &self.root.observers {
+            let Some(stage) = stages.get_mut(*place) else { continue };
             stage.on_log(exchange, &ending, now, &mut observer);
             if stage.is_pressing(now) {
-                pressing.push(index);
+                pressing.push(*place);
             }
         }
         pressing
