@@ -1,4 +1,4 @@
-//! The shipped dashboard, rules and alerts, asked by a real Prometheus of a real Envoy under traffic of all kinds.
+//! The shipped dashboard and rules, asked by a real Prometheus of a real Envoy under traffic of all kinds.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use portcullis_e2e::Stack;
 use portcullis_testbed::{
-    Algorithm, FakeKeyServer, FakeSink, Health, Issuer, JwksServer, Listener, Manner, Module, Plugin, Prometheus, Request, Route,
-    poll, workspace,
+    Algorithm, FakeKeyServer, FakeSink, Health, Issuer, JwksServer, Listener, Module, Plugin, Prometheus, Request, Route, poll,
+    workspace,
 };
 use serde_json::{Value, json};
 
@@ -19,12 +19,11 @@ const PARTNER: &str = "https://partner.example.com";
 /// Long enough for the windows of rates to hold some scrapes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is recorded of the day before, of failures that do not happen here, and of a control plane.
-const SILENT: [&str; 4] = [
+/// What is recorded of the day before, and of a control plane.
+const SILENT: [&str; 3] = [
     "portcullis:config_refusals:total",
     "portcullis:denials:ratio_rate5m_avg1d",
     "portcullis:stripped_headers:ratio_rate5m_avg1d",
-    "portcullis:failed_credential_fetches:rate15m",
 ];
 
 /// Where nobody listens.
@@ -38,9 +37,10 @@ fn configuration() -> Value {
         "batch": {"records": 5, "interval": "200ms"},
     });
     let hook = json!({"format": "generic", "uri": "http://hooks.example.com/", "cluster": "hook"});
-    let credentials = json!({
-        "tokenUri": "http://idp.example.com/token", "cluster": "idp", "clientId": "gw", "clientSecret": {"env": "CLIENT_SECRET"},
-    });
+    let credentials = |cluster: &str| {
+        let uri = format!("http://{cluster}.example.com/token");
+        json!({"tokenUri": uri, "cluster": cluster, "clientId": "gw", "clientSecret": {"env": "CLIENT_SECRET"}})
+    };
     let spans = json!({"format": "zipkin", "uri": "http://hooks.example.com/api/v2/spans", "cluster": "hook"});
     let keys = |cluster: &str| format!("http://{cluster}.example.com/jwks.json");
     json!({
@@ -59,12 +59,19 @@ fn configuration() -> Value {
         "spans": spans,
         "authHeader": {
             "strip": ["x-user-*"], "inject": [{"header": "x-user-id", "claim": "subject"}],
-            "upstream": [{"name": "billing", "match": {"paths": ["/billing"]}, "clientCredentials": credentials}],
+            "upstream": [
+                {"name": "billing", "match": {"paths": ["/billing"]}, "clientCredentials": credentials("idp")},
+                {"name": "ledger", "match": {"paths": ["/ledger"]}, "clientCredentials": credentials("nowhere")},
+            ],
         },
         "auditLog": {"default": {"record": "always"}, "sinks": [sink], "exceptions": {"window": "1s", "webhooks": [hook]}},
         "metrics": {
             "health": {"path": "/healthz"},
-            "business": [{"name": "placed_orders", "match": {"methods": ["POST"], "paths": ["/orders"]}, "labels": {"rule": "{rule}"}}],
+            "business": [
+                {"name": "placed_orders", "match": {"methods": ["POST"], "paths": ["/orders"]}, "labels": {"issuer": "{issuer}"}},
+                {"name": "order", "kind": "gauge", "value": "timestamp_seconds", "match": {"paths": ["/orders"]}},
+                {"name": "answer_size", "kind": "histogram", "value": "response_bytes", "match": {"paths": ["/orders"]}},
+            ],
         },
     })
 }
@@ -73,9 +80,8 @@ struct World {
     stack: Stack,
     issuer: Issuer,
     partner: Issuer,
-    sink: FakeSink,
     /// They serve until the end.
-    _servers: (JwksServer, FakeKeyServer, FakeSink),
+    _servers: (JwksServer, FakeKeyServer, [FakeSink; 2]),
 }
 
 impl World {
@@ -95,7 +101,7 @@ impl World {
             ("nowhere", nowhere()),
         ];
         let stack = Stack::start([listener], &clusters);
-        Self { stack, issuer, partner, sink, _servers: (keys, idp, hook) }
+        Self { stack, issuer, partner, _servers: (keys, idp, [sink, hook]) }
     }
 
     /// One request of each kind.
@@ -131,6 +137,8 @@ fn panels() -> Vec<(String, String)> {
     let dashboard: Value = serde_json::from_str(&text).unwrap();
     let query = |target: &Value| {
         let query = target["expr"].as_str().unwrap().replace("$job", ".*").replace("$__rate_interval", "10s");
+        let query = query.replace("$business_gauge", "portcullis_order_timestamp_seconds");
+        let query = query.replace("$business_histogram", "portcullis_answer_size_bytes_bucket");
         query.replace("$business", "portcullis_placed_orders_total")
     };
     let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
@@ -150,19 +158,8 @@ fn evaluated(prometheus: &Prometheus) -> (BTreeSet<String>, BTreeSet<String>) {
     [good, bad].map(|rules| rules.iter().map(|rule| rule["name"].as_str().unwrap().to_owned()).collect()).into()
 }
 
-/// The alerts that are firing.
-fn firing(prometheus: &Prometheus) -> Vec<Value> {
-    let answer = prometheus.get("/api/v1/alerts");
-    let alerts = answer["data"]["alerts"].as_array().unwrap();
-    alerts.iter().filter(|alert| alert["state"] == "firing").cloned().collect()
-}
-
-fn is_lost(alert: &&Value) -> bool {
-    alert["labels"]["alertname"] == "PortcullisAuditEventsLost"
-}
-
 #[test]
-fn every_panel_and_rule_has_data_and_an_alert_comes() {
+fn every_panel_and_rule_has_data() {
     let world = World::new();
     let rules = ["rules.yaml", "alerts.yaml"].map(|file| workspace().join("observability/prometheus").join(file));
     let prometheus = Prometheus::start(&[("gateway", world.stack.envoy.admin_address())], &rules).unwrap();
@@ -192,13 +189,6 @@ fn every_panel_and_rule_has_data_and_an_alert_comes() {
             for name in recorded.iter().filter(|name| !SILENT.contains(&name.as_str())) {
                 prometheus.query_until(name, |samples| samples.iter().any(|sample| sample.value.is_finite()));
             }
-
-            assert!(!firing(&prometheus).iter().any(|alert| is_lost(&alert)));
-            world.sink.set_manner(Manner::Refusing("/admin/keys".to_owned()));
-            let lost = poll("the alert", PATIENCE, || firing(&prometheus).into_iter().find(|alert| is_lost(&alert)));
-            let lost = lost.unwrap();
-            assert_eq!((&lost["labels"]["sink"], &lost["labels"]["outcome"]), (&json!("siem"), &json!("rejected")));
-            assert_eq!(lost["annotations"]["summary"], "Audit events for siem are rejected at gateway");
         };
         let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask));
         is_over.store(true, Ordering::SeqCst);

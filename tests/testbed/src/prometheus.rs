@@ -2,6 +2,7 @@
 //!
 //! `scripts/tools.sh prometheus` installs it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
@@ -32,17 +33,21 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Start it: it scrapes the admin interfaces of proxies at these addresses once a second, each under the name of its job, and
-    /// evaluates the rules in these files as often.
+    /// Start it: it scrapes the admin interfaces of proxies at these addresses once a second, each under the name of its job, which
+    /// several may have, and evaluates the rules in these files as often.
     ///
     /// # Errors
     /// When it is not installed, does not take the rules, or does not start.
     pub fn start(targets: &[(&str, SocketAddr)], rules: &[PathBuf]) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let job = |(name, address): &(&str, SocketAddr)| json!({"job_name": name, "metrics_path": "/stats/prometheus", "static_configs": [{"targets": [address.to_string()]}]});
+        let mut jobs = BTreeMap::<_, Vec<_>>::new();
+        for (name, address) in targets {
+            jobs.entry(*name).or_default().push(address.to_string());
+        }
+        let job = |(name, targets)| json!({"job_name": name, "metrics_path": "/stats/prometheus", "static_configs": [{"targets": targets}]});
         let configuration = json!({
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-            "scrape_configs": targets.iter().map(job).collect::<Vec<_>>(),
+            "scrape_configs": jobs.into_iter().map(job).collect::<Vec<Value>>(),
             "rule_files": rules,
         });
         let file = scratch.path().join("prometheus.yml");

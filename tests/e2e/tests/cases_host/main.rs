@@ -41,7 +41,7 @@ fn case_41_a_trap_in_any_callback_lets_nobody_pass_and_heals() {
     let modules: Vec<Trapping> = CALLBACKS.iter().map(|callback| Trapping::write(callback, folder.path())).collect();
     let listeners = modules.iter().map(|module| Listener::new(module.callback).native(module.filter()));
     let stack = Stack::start(listeners, &[]);
-    let rules = [workspace().join("observability/prometheus/rules.yaml")];
+    let rules = ["rules.yaml", "alerts.yaml"].map(|file| workspace().join("observability/prometheus").join(file));
     let prometheus = Prometheus::start(&[("gateway", stack.envoy.admin_address())], &rules).unwrap();
     for module in &modules {
         let client = stack.envoy.listener(module.callback);
@@ -50,6 +50,9 @@ fn case_41_a_trap_in_any_callback_lets_nobody_pass_and_heals() {
         let before = client.send(&passing());
         assert_eq!(before.status, 200, "{callback}");
 
+        // What the alert PortcullisVmRestarts reads.
+        let recorded = format!("portcullis:vm_reloads:total{{outcome=\"success\",plugin=\"{callback}\"}}");
+        let _ = prometheus.query_until(&recorded, |samples| samples.iter().any(|sample| sample.value == 0.0));
         let trapped = fatal();
         // A request that was held for the callback which trapped is never answered; no other one may be held.
         let held = client.send_only(&trapped).unwrap();
@@ -66,9 +69,9 @@ fn case_41_a_trap_in_any_callback_lets_nobody_pass_and_heals() {
         assert!(stack.upstream.seen(trapped.id()).is_none(), "{callback}: the request passed that let the module trap");
         drop(held);
         assert_eq!(client.send(&refused()).status, 403, "{callback}");
-        // What the alert PortcullisVmRestarts reads.
-        let reloads = format!("portcullis:vm_reloads:total{{outcome=\"success\",plugin=\"{callback}\"}}");
-        let _ = prometheus.query_until(&reloads, |samples| samples.iter().any(|sample| sample.value > 0.0));
+        let _ = prometheus.query_until(&recorded, |samples| samples.iter().any(|sample| sample.value > 0.0));
+        let alert = format!("ALERTS{{alertname=\"PortcullisVmRestarts\",alertstate=\"firing\",plugin=\"{callback}\"}}");
+        let _ = prometheus.query_until(&alert, |samples| !samples.is_empty());
     }
 }
 
