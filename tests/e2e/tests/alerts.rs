@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Those that no trouble of some seconds brings about, each with the reason.
 const UNREACHABLE: [(&str, &str); 4] = [
-    ("PortcullisAuditQueueFilling", "five thousand events must wait"),
+    ("PortcullisVmDead", "the module does not trap, and one that does counts nothing"),
     ("PortcullisKeysOld", "keys must have been there for four hours"),
     ("PortcullisKeysExpiring", "keys must have been there for twenty hours"),
     ("PortcullisVmRestarts", "the module does not trap: case_41 has it fire for one that does"),

@@ -185,7 +185,7 @@ fn every_panel_and_rule_has_data() {
                 good
             };
             let recorded: Vec<_> = names(evaluated(&prometheus)).into_iter().filter(|name| name.contains(':')).collect();
-            assert_eq!(recorded.len(), 20, "{recorded:?}");
+            assert_eq!(recorded.len(), 21, "{recorded:?}");
             for name in recorded.iter().filter(|name| !SILENT.contains(&name.as_str())) {
                 prometheus.query_until(name, |samples| samples.iter().any(|sample| sample.value.is_finite()));
             }
