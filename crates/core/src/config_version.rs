@@ -9,7 +9,8 @@ use crate::config::document::canonical;
 /// The version of a configuration: the first 48 bits of the SHA-256 of its [canonical](canonical) text, so that a double, which is what a
 /// Prometheus holds, has it exactly. Its text is twelve hexadecimal digits.
 ///
-/// Secrets are no part of it, neither those that the configuration reads from the environment nor those that stand in it.
+/// Secrets are no part of it, neither those that the configuration reads from the environment nor those that stand in it, and nothing by
+/// which one could be recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConfigVersion(u64);
 

@@ -1,25 +1,30 @@
 //! One way to write a document, so that a configuration is recognised however it was written down or sent.
 //!
-//! It is JSON without spaces, with the keys of each object in the order of their bytes and whole numbers without a fraction: what
-//! `jq -cjS 'del(..|.inline?)'` makes of it. Secrets that stand in the document (`inline`) are left out: a weak one could be guessed by
-//! whoever knows the rest and what is made of the whole.
+//! It is JSON without spaces, with the keys of each object in the order of their bytes, whole numbers without a fraction, and a key set
+//! that is written as text (`jwks`) as the object that it is. What is secret in it, or stands for a secret, is left out: a weak one could
+//! be guessed by whoever knows the rest and what is made of the whole. It is what `jq -cjS` makes of it with the filter in
+//! `docs/observability.md`.
 
 use super::node::Node;
 use super::{json, protobuf};
 
-/// The key of a secret that stands in the document.
-const SECRET: &str = "inline";
+/// The keys of secrets that stand in the document, and of what a secret can be recognised by.
+const SECRETS: [&str; 2] = ["inline", "sha256"];
+/// The key of a key set.
+const KEY_SET: &str = "jwks";
+/// What is secret of a key in a key set (RFC 7518 section 6), be it symmetric or private.
+const SECRETS_OF_A_KEY: [&str; 9] = ["k", "d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
 /// The document in its one way; nothing when it cannot be read.
 #[must_use]
 pub fn canonical(document: &[u8]) -> Vec<u8> {
     let Some(node) = json(document).ok().or_else(|| protobuf::read(document)) else { return Vec::new() };
     let mut out = Vec::with_capacity(document.len());
-    write(node, &mut out);
+    write(node, false, &mut out);
     out
 }
 
-fn write(node: Node, out: &mut Vec<u8>) {
+fn write(node: Node, is_key_set: bool, out: &mut Vec<u8>) {
     match node {
         Node::Null => out.extend(b"null"),
         Node::Boolean(true) => out.extend(b"true"),
@@ -32,17 +37,24 @@ fn write(node: Node, out: &mut Vec<u8>) {
         Node::Text(text) => write_text(text, out),
         Node::List(list) => {
             out.push(b'[');
-            write_each(list, out, write);
+            write_each(list, out, |node, out| write(node, is_key_set, out));
             out.push(b']');
         }
         Node::Object(mut object) => {
-            object.retain(|(key, _)| key != SECRET);
+            let is_secret = |key: &str| SECRETS.contains(&key) || (is_key_set && SECRETS_OF_A_KEY.contains(&key));
+            object.retain(|(key, _)| !is_secret(key));
             object.sort_by(|(one, _), (other, _)| one.cmp(other));
             out.push(b'{');
             write_each(object, out, |(key, value), out| {
-                write_text(key, out);
+                write_text(key.clone(), out);
                 out.push(b':');
-                write(value, out);
+                match value {
+                    // One that cannot be read is a secret as a whole.
+                    Node::Text(text) if !is_key_set && key == KEY_SET => {
+                        write(json(text.as_bytes()).unwrap_or(Node::Null), true, out)
+                    }
+                    value => write(value, is_key_set || key == KEY_SET, out),
+                }
             });
             out.push(b'}');
         }
@@ -92,6 +104,22 @@ mod tests {
     fn secrets_are_left_out() {
         let document = r#"{"a":[{"secret":{"inline":"x","encoding":"hex"}}],"inline":"y"}"#;
         assert_eq!(text(document), r#"{"a":[{"secret":{"encoding":"hex"}}]}"#);
+    }
+
+    #[test]
+    fn what_can_be_recognised_of_a_key_is_left_out_also_where_the_set_is_text() {
+        let key =
+            r#"{"kty":"oct","kid":"a","k":"x","d":"x","p":"x","q":"x","dp":"x","dq":"x","qi":"x","oth":[{"r":"x"}],"n":"y"}"#;
+        let set = format!(r#"{{"keys":[{key}]}}"#);
+        let as_text = serde_json::Value::String(format!(" {set}\n"));
+        let expected = r#"{"jwks":{"keys":[{"kid":"a","kty":"oct","n":"y"}]}}"#;
+        assert_eq!(text(&format!(r#"{{"jwks":{set}}}"#)), expected);
+        assert_eq!(text(&format!(r#"{{"jwks":{as_text}}}"#)), expected, "the same set, written otherwise");
+        assert_eq!(text(r#"{"jwks":"S3CRET"}"#), r#"{"jwks":null}"#);
+        assert_eq!(
+            text(r#"{"keys":[{"subject":"a","sha256":"x"}],"labels":{"k":"b"}}"#),
+            r#"{"keys":[{"subject":"a"}],"labels":{"k":"b"}}"#
+        );
     }
 
     #[test]
