@@ -10,7 +10,8 @@ use crate::health::HealthConfig;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricsConfig {
-    /// The labels of the request counter; without `status_class` the proxy is not asked for the status; default: all.
+    /// The labels of the request counter; the shipped alerts and panels need `rule`, `decision` and `reason`; without `status_class` the
+    /// proxy is not asked for the status; default: all.
     pub labels: Option<Vec<Label>>,
     /// The histograms; default: all.
     pub histograms: Option<Vec<Histogram>>,

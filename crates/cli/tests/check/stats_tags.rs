@@ -52,7 +52,7 @@ fn check_misses_the_tags_that_an_envoy_configuration_lacks() {
         format!(
             r#"static_resources: {{listeners: [{{"@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, config: {{
                 vm_config: {{code: {{local: {{filename: metrics.wasm}}}}}},
-                configuration: {{"@type": type.googleapis.com/google.protobuf.Struct, value: {{labels: [rule, method], business: [
+                configuration: {{"@type": type.googleapis.com/google.protobuf.Struct, value: {{labels: [rule, decision, reason], business: [
                     {{name: placed_orders, labels: {{tenant: "{{claim.tenant}}"}}}}]}}}}}}}}], clusters: []}}
 stats_config: {{stats_tags: [{}]}}
 "#,
@@ -60,10 +60,12 @@ stats_config: {{stats_tags: [{}]}}
         )
     };
     let at = "static_resources.listeners[0].config.configuration.value";
-    let ok = format!("ok: e.yaml: {at}: metrics (2 labels, 1 business metric)\n");
-    for (tags, missing) in
-        [(&["rule", "method", "tenant"][..], ""), (&["rule"], "`method`, `tenant`"), (&[], "`rule`, `method`, `tenant`")]
-    {
+    let ok = format!("ok: e.yaml: {at}: metrics (3 labels, 1 business metric)\n");
+    for (tags, missing) in [
+        (&["rule", "decision", "reason", "tenant"][..], ""),
+        (&["rule", "reason"], "`decision`, `tenant`"),
+        (&[], "`rule`, `decision`, `reason`, `tenant`"),
+    ] {
         let warning = format!(
             "warning: {at}: stats_config.stats_tags has no {missing}: metrics keep these labels in their names; `portcullis stats-tags` \
              prints the tags\n"

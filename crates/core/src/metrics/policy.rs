@@ -44,9 +44,10 @@ impl Policy {
         let has_durations = histograms.contains(&Histogram::RequestDurationMs);
         let measures_verifications = histograms.contains(&Histogram::VerifyDurationUs);
         let business = business::compile(&config.business, "business")?;
+        let warnings = missing(labels).into_iter().collect();
         let labels = labels.to_vec();
         let policy = Self { labels, rule_label, has_status_class, has_durations, measures_verifications, business, max_series };
-        Ok((policy, Vec::new()))
+        Ok((policy, warnings))
     }
 
     /// The labels of the request counter.
@@ -103,6 +104,14 @@ impl Policy {
     pub fn rule_label(&self) -> &[Label] {
         &self.rule_label
     }
+}
+
+/// What to say where a label is left out by which the shipped alerts, recording rules and panels find their series.
+fn missing(labels: &[Label]) -> Option<Warning> {
+    let missing = [Label::Rule, Label::Decision, Label::Reason].into_iter().filter(|label| !labels.contains(label));
+    let missing: Vec<_> = missing.map(|label| format!("`{}`", label.as_str())).collect();
+    let message = || format!("without {} some of the shipped alerts never fire, and panels stay empty", missing.join(", "));
+    (!missing.is_empty()).then(|| Warning::new("labels", message()))
 }
 
 fn refuse_repeats<T: PartialEq>(names: &[T], path: &str) -> Result<(), ConfigError> {

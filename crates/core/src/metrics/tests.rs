@@ -5,6 +5,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::Warning;
 use crate::config::metrics::{Label, MetricsConfig};
 use crate::decision::{Decision, TOKEN_VALID};
 use crate::ending::Unasked;
@@ -260,6 +261,23 @@ fn refuses_bad_configuration() {
     }
     for unknown in [json!({"label": []}), json!({"labels": ["path"]}), json!({"histograms": ["response_bytes"]})] {
         assert!(serde_json::from_value::<MetricsConfig>(unknown).is_err());
+    }
+}
+
+#[test]
+fn warns_of_labels_that_the_shipped_alerts_need() {
+    for (config, expected) in [
+        (json!({}), None),
+        (json!({"labels": ["reason", "decision", "rule"]}), None),
+        (json!({"labels": ["rule", "method", "status_class", "issuer", "reason"]}), Some("`decision`")),
+        (json!({"labels": []}), Some("`rule`, `decision`, `reason`")),
+    ] {
+        let raw: MetricsConfig = serde_json::from_value(config.clone()).unwrap();
+        let warnings = Policy::compile(&raw).unwrap().1;
+        let expected = expected.map(|missing| {
+            Warning::new("labels", format!("without {missing} some of the shipped alerts never fire, and panels stay empty"))
+        });
+        assert_eq!(warnings, Vec::from_iter(expected), "{config}");
     }
 }
 
