@@ -196,3 +196,27 @@ fn one_module_on_two_listeners_answers_on_the_one_of_the_port() {
     let _ = stack.passes("public", &Request::get("/orders").bearer(&token));
     assert_eq!(probes.get("/orders").outcome(), "401 token_missing");
 }
+
+#[test]
+fn a_new_configuration_has_from_its_first_answer_on_the_keys_that_are_known() {
+    let issuer = Issuer::new(ISSUER, &[Algorithm::Es256]).unwrap();
+    let keys = JwksServer::start(&issuer.jwks().unwrap()).unwrap();
+    let configuration =
+        |max_series: u32| configuration("keys", &json!({"metrics": {"health": {"path": "/healthz"}, "maxSeries": max_series}}));
+    let mut discovered = Discovered::new();
+    discovered.publish(&configuration(1));
+    let stack = Stack::start([Listener::new("gateway").native(discovered.filter())], &[("keys", keys.address())]);
+    let gateway = stack.envoy.listener("gateway");
+    poll("the keys", PATIENCE, || (0..8).all(|_| gateway.get("/healthz").status == 200).then_some(())).unwrap();
+    for max_series in [2, 3, 4] {
+        let next = configuration(max_series);
+        let version = ConfigVersion::of(next.to_string().as_bytes()).to_string();
+        discovered.publish(&next);
+        let is_in_force = || {
+            let response = gateway.get("/healthz");
+            assert_eq!(response.status, 200, "{}", response.json());
+            response.json()["configVersion"] == json!(version)
+        };
+        poll("the new configuration", PATIENCE, || (0..8).all(|_| is_in_force()).then_some(())).unwrap();
+    }
+}
