@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use portcullis_core::config::document::canonical;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 const SECRET: &str = "S3CRET";
 /// What the names of texts say that are secrets themselves, or by which one can be recognised.
@@ -26,10 +26,7 @@ impl Secrets<'_> {
                 "SecretConfig" => self.add(keys, &json!({"inline": SECRET})),
                 "Jwks" => {
                     let members = ["k", "d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
-                    let key = members.into_iter().fold(json!({"kty": "oct"}), |mut key, member| {
-                        key[member] = json!(SECRET);
-                        key
-                    });
+                    let key: Map<_, _> = members.into_iter().map(|member| (member.to_owned(), json!(SECRET))).collect();
                     let set = json!({"keys": [key]});
                     self.add(keys, &set);
                     self.add(keys, &json!(set.to_string()));
@@ -45,7 +42,7 @@ impl Secrets<'_> {
             self.add(keys, &json!(SECRET));
         }
         for (key, property) in schema["properties"].as_object().into_iter().flatten() {
-            self.search(property, &[keys, &[key.clone()]].concat(), within);
+            self.search(property, &[keys, std::slice::from_ref(key)].concat(), within);
         }
         if schema["items"].is_object() {
             self.search(&schema["items"], &[keys, &["[]".to_owned()]].concat(), within);

@@ -80,55 +80,85 @@ impl StatusSet {
     pub fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&status))
     }
+}
 
-    fn class(text: &str) -> Option<(u16, u16)> {
+/// The statuses that one word is.
+struct StatusRange(u16, u16);
+
+impl StatusRange {
+    fn of_class(text: &str) -> Option<Self> {
         let digit = text.strip_suffix("xx").filter(|digit| matches!(*digit, "1" | "2" | "3" | "4" | "5"))?;
         let first = digit.parse::<u16>().ok()?.checked_mul(100)?;
-        Some((first, first.checked_add(99)?))
+        Some(Self(first, first.checked_add(99)?))
+    }
+
+    fn of_status(status: u64) -> Option<Self> {
+        let status = u16::try_from(status).ok().filter(|status| (100..=599).contains(status))?;
+        Some(Self(status, status))
     }
 }
 
 impl<'de> Deserialize<'de> for StatusSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StatusVisitor)
+        deserializer.deserialize_any(StatusVisitor { takes_list: true }).map(Self)
     }
 }
 
-struct StatusVisitor;
+impl<'de> Deserialize<'de> for StatusRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ranges = deserializer.deserialize_any(StatusVisitor { takes_list: false })?;
+        ranges.first().map(|(first, last)| Self(*first, *last)).ok_or_else(wrong)
+    }
+}
+
+struct StatusVisitor {
+    /// Whether it may be a list, which no element of a list may be.
+    takes_list: bool,
+}
+
+fn wrong<E: Error>() -> E {
+    E::custom(format_args!("must be {EXPECTED}"))
+}
+
+fn only<E: Error>(range: Option<StatusRange>) -> Result<Vec<(u16, u16)>, E> {
+    range.map(|StatusRange(first, last)| vec![(first, last)]).ok_or_else(wrong)
+}
 
 impl<'de> Visitor<'de> for StatusVisitor {
-    type Value = StatusSet;
+    type Value = Vec<(u16, u16)>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(EXPECTED)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<StatusSet, E> {
-        StatusSet::class(text).map(|range| StatusSet(vec![range])).ok_or_else(|| E::custom(format_args!("must be {EXPECTED}")))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        only(StatusRange::of_class(text))
     }
 
-    fn visit_u64<E: Error>(self, status: u64) -> Result<StatusSet, E> {
-        let status = u16::try_from(status).ok().filter(|status| (100..=599).contains(status));
-        status.map(|status| StatusSet(vec![(status, status)])).ok_or_else(|| E::custom(format_args!("must be {EXPECTED}")))
+    fn visit_u64<E: Error>(self, status: u64) -> Result<Self::Value, E> {
+        only(StatusRange::of_status(status))
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<StatusSet, E> {
-        self.visit_u64(0)
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        only(None)
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<StatusSet, E> {
-        self.visit_u64(0)
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        only(None)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<StatusSet, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        if !self.takes_list {
+            return Err(wrong());
+        }
         let mut all = Vec::new();
-        while let Some(StatusSet(mut ranges)) = elements.next_element()? {
-            all.append(&mut ranges);
+        while let Some(StatusRange(first, last)) = elements.next_element()? {
+            all.push((first, last));
         }
         if all.is_empty() {
             return Err(A::Error::custom("is empty, so nothing would be counted"));
         }
-        Ok(StatusSet(all))
+        Ok(all)
     }
 }
 
@@ -164,9 +194,10 @@ mod tests {
             assert!(!outside.iter().any(|status| set.contains(*status)), "{text}");
         }
         assert_eq!(StatusSet::default(), serde_json::from_str("\"2xx\"").unwrap());
-        for text in
-            ["\"2XX\"", "\"6xx\"", "\"200\"", "\"\"", "\"xx\"", "99", "600", "70000", "-1", "2.5", "[]", "{}", "null", "true"]
-        {
+        for text in [
+            "\"2XX\"", "\"6xx\"", "\"200\"", "\"\"", "\"xx\"", "99", "600", "70000", "-1", "2.5", "[]", "[[201]]", "[[]]", "{}",
+            "null", "true",
+        ] {
             assert!(serde_json::from_str::<StatusSet>(text).is_err(), "{text}");
         }
     }

@@ -153,6 +153,7 @@ mod tests {
                 b"{\"leaves\":[{\"leafName\":\"\",\"count\":1.5}]}",
                 "leaves[0].count: must be a whole number of at least 0",
             ),
+            ("huge", b"{\"leaves\":[{\"leafName\":\"\",\"count\":1e300}]}", "leaves[0].count: is too large"),
             ("large", b"{\"leaves\":[{\"leafName\":\"\",\"count\":4294967296}]}", "leaves[0].count: is too large"),
             (
                 "variant",

@@ -90,13 +90,19 @@ fn below_zero(number: &Number) -> Option<i64> {
     })
 }
 
+#[inline(never)]
+fn not_whole(number: &Number) -> Misfit {
+    let is_too_large = number.as_f64().is_some_and(|double| double > LARGEST_EXACT);
+    ConfigError::new("", if is_too_large { "is too large" } else { "must be a whole number of at least 0" }).into()
+}
+
 macro_rules! whole_number {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
             match &self.0 {
                 Node::Number(number) => match whole(number) {
                     Some(whole) => visitor.visit_u64(whole),
-                    None => Err(ConfigError::new("", "must be a whole number of at least 0").into()),
+                    None => Err(not_whole(number)),
                 },
                 _ => Err(self.wrong_kind("a whole number")),
             }

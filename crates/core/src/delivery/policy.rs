@@ -27,8 +27,9 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60 * 60);
 const MAX_IN_FLIGHT: u32 = 16;
 /// Headers that a request to a sink has anyway, or that belong to the connection.
-const TAKEN_HEADERS: [&str; 9] = [
+const TAKEN_HEADERS: [&str; 11] = [
     "authorization",
+    "b3",
     "connection",
     "content-encoding",
     "content-length",
@@ -36,6 +37,7 @@ const TAKEN_HEADERS: [&str; 9] = [
     "host",
     "idempotency-key",
     "te",
+    "traceparent",
     "transfer-encoding",
 ];
 

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Answer;
-use crate::config::ConfigError;
 use crate::config::health::HealthConfig;
+use crate::config::{ConfigError, suggestion};
 use crate::config_version::ConfigVersion;
 use crate::decision::{DEFAULT_RULE, Decision, HEALTH};
 use crate::metrics::OwnMetric;
@@ -40,12 +40,14 @@ impl HealthEndpoint {
             return Err(ConfigError::new(format!("{path}.path"), "is not an exact path").hint("for example /healthz"));
         }
         if config.port == Some(0) {
-            return Err(ConfigError::new(format!("{path}.port"), "is no port"));
+            return Err(ConfigError::new(format!("{path}.port"), "must be between 1 and 65535"));
         }
         for (index, name) in config.optional_issuers.iter().enumerate() {
             let at = |problem: &str| ConfigError::new(format!("{path}.optionalIssuers[{index}]"), problem);
             if !issuers.iter().any(|issuer| **issuer == **name) {
-                return Err(at("is the name of no `jwtRules` entry"));
+                let names: Vec<_> = issuers.iter().map(|issuer| &**issuer).collect();
+                let hint = suggestion::hint(name, &names, "names of `jwtRules` entries");
+                return Err(at("is not the name of a `jwtRules` entry").hint(hint));
             }
             if config.optional_issuers.iter().take(index).any(|earlier| earlier == name) {
                 return Err(at("is named twice"));

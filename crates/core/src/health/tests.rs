@@ -117,10 +117,10 @@ fn refuses_what_cannot_be_meant() {
         (json!({"path": "healthz"}), "health.path: is not an exact path; for example /healthz"),
         (json!({"path": "/health/**"}), "health.path: is not an exact path; for example /healthz"),
         (json!({"path": "/healthz?a"}), "health.path: is not an exact path; for example /healthz"),
-        (json!({"path": "/a", "port": 0}), "health.port: is no port"),
+        (json!({"path": "/a", "port": 0}), "health.port: must be between 1 and 65535"),
         (
             json!({"path": "/a", "optionalIssuers": ["uaa", "other"]}),
-            "health.optionalIssuers[1]: is the name of no `jwtRules` entry",
+            "health.optionalIssuers[1]: is not the name of a `jwtRules` entry; names of `jwtRules` entries: `uaa`, `partner`",
         ),
         (json!({"path": "/a", "optionalIssuers": ["uaa", "uaa"]}), "health.optionalIssuers[1]: is named twice"),
     ] {
@@ -216,7 +216,7 @@ fn whoever_asks_for_the_health_is_answered_before_anybody_is_asked_who_they_are(
     let sink = SinkHealth { name: "sink0".into(), queued: 0, ..sink(SinkState::Ok, true) };
     assert_eq!(health, Health { issuers: vec![issuer], sinks: vec![sink] });
     let error = Module::Bundle.load(bundle.replace(r#"["uaa"]"#, r#"["uab"]"#).as_bytes(), &environment).unwrap_err().to_string();
-    assert_eq!(error, "metrics.health.optionalIssuers[0]: is the name of no `jwtRules` entry");
+    assert_eq!(error, "metrics.health.optionalIssuers[0]: is not the name of a `jwtRules` entry; did you mean `uaa`?");
     let error = Module::Metrics.load(br#"{"health":{"path":"/healthz"}}"#, &environment).unwrap_err().to_string();
     assert!(error.starts_with("health: is for the bundle"), "{error}");
 }

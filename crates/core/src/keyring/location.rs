@@ -49,6 +49,9 @@ pub enum LocationError {
     /// Its host is link-local, or the metadata service of a cloud.
     #[error("leads to a link-local address or a cloud's metadata service")]
     Internal,
+    /// Its cluster has no name.
+    #[error("has an empty `cluster` beside it")]
+    NoCluster,
 }
 
 impl Location {
@@ -67,6 +70,9 @@ impl Location {
             _ => return Err(LocationError::Scheme),
         };
         let host = Host::of(authority, default_port)?;
+        if cluster.is_some_and(str::is_empty) {
+            return Err(LocationError::NoCluster);
+        }
         let cluster = cluster.map_or_else(|| format!("outbound|{}||{}", host.port, authority.host()), str::to_owned);
         Ok(Self {
             cluster: cluster.into(),

@@ -14,6 +14,21 @@ use crate::config::probability::Probability;
 use crate::config::tracing::{TraceFormat, TracingConfig};
 use crate::platform::Platform;
 
+/// Headers that a request cannot do without: the one of the proxy's trace is removed.
+const TAKEN: [&str; 11] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-request-id",
+];
+
 /// A compiled `tracing`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -70,8 +85,8 @@ fn proxy_header(name: &str, path: &str) -> Result<Rc<str>, ConfigError> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(ConfigError::new(path, "is not the name of a header"));
     }
-    let taken = [TRACEPARENT, TRACESTATE, b3::SINGLE, "x-request-id"];
-    if taken.iter().chain(&b3::MULTI).any(|taken| **taken == name) {
+    let taken = [TRACEPARENT, TRACESTATE, b3::SINGLE];
+    if taken.iter().chain(&b3::MULTI).chain(&TAKEN).any(|taken| **taken == name) {
         return Err(ConfigError::new(path, "is a header with a meaning of its own").hint("for example `x-proxy-trace`"));
     }
     Ok(name.into())
@@ -106,6 +121,10 @@ mod tests {
             (r#"{"proxyHeader":""}"#, "tracing.proxyHeader: is not the name of a header"),
             (
                 r#"{"proxyHeader":"TraceParent"}"#,
+                "tracing.proxyHeader: is a header with a meaning of its own; for example `x-proxy-trace`",
+            ),
+            (
+                r#"{"proxyHeader":"Authorization"}"#,
                 "tracing.proxyHeader: is a header with a meaning of its own; for example `x-proxy-trace`",
             ),
         ] {

@@ -139,6 +139,8 @@ fn refuses_what_leads_nowhere() {
         (json!({"serviceName": " "}), "spans.serviceName: is empty"),
         (json!({"uri": "collector"}), "spans.uri: "),
         (json!({"headers": [{"name": "content-type", "value": "a"}]}), "spans.headers[0].name: is set by the gateway itself"),
+        (json!({"headers": [{"name": "Traceparent", "value": "a"}]}), "spans.headers[0].name: is set by the gateway itself"),
+        (json!({"cluster": ""}), "spans.uri: has an empty `cluster` beside it"),
         (json!({"buffer": {"records": 1}}), "spans.buffer.records: "),
     ] {
         let mut config = config("otlp");
