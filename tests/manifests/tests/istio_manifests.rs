@@ -156,6 +156,21 @@ fn labels_are_found_as_the_module_writes_them() {
     assert_eq!(values["meshConfig"]["defaultConfig"]["extraStatTags"], json!(expected));
 }
 
+/// Istio's proxies keep only statistics that begin with certain words: these always, others where its values say so.
+#[test]
+fn proxies_keep_what_the_rules_ask_of_envoy() {
+    let values = documents(&root().join("istio/istiod-values.yaml")).unwrap().remove(0);
+    let added = values["meshConfig"]["defaultConfig"]["proxyStatsMatcher"]["inclusionPrefixes"].as_array().unwrap();
+    let kept: Vec<_> = added.iter().map(|prefix| prefix.as_str().unwrap()).chain(["listener_manager", "wasm"]).collect();
+    let rules = std::fs::read_to_string(root().join("observability/prometheus/rules.yaml")).unwrap();
+    let words = rules.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
+    let asked: Vec<_> = words.filter_map(|word| word.strip_prefix("envoy_")).collect();
+    assert!(asked.len() > 3, "{asked:?}");
+    for name in asked {
+        assert!(kept.iter().any(|prefix| name.starts_with(prefix)), "{name}");
+    }
+}
+
 #[test]
 fn kustomizations_name_files_that_exist_and_all_of_them() {
     for folder in ["base", "overlays/example"] {
