@@ -52,7 +52,8 @@ pub enum BusinessKind {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BusinessValue {
-    /// The bytes of the request's body; the name gets `_bytes`.
+    /// The bytes of the request's body, as the client announced them, but no more than came of the whole request, which may have been
+    /// answered before; the name gets `_bytes`.
     RequestBytes,
     /// The bytes of the answer's body; the name gets `_bytes`.
     ResponseBytes,

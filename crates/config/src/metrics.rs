@@ -39,7 +39,7 @@ pub enum Label {
     Issuer,
     /// The request's method.
     Method,
-    /// The first digit of the response's status: `2xx`.
+    /// The first digit of the response's status: `2xx`, also for an error of gRPC, which is an answer of 200.
     StatusClass,
 }
 

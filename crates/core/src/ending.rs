@@ -16,8 +16,10 @@ pub trait Ending {
     fn details(&self) -> Option<&str>;
     /// The bytes of the response's body.
     fn response_bytes(&self) -> Option<u64>;
-    /// The bytes of the request's body.
+    /// The bytes of the request's body, as the client announced them by `content-length`, whatever came of it; else those that came.
     fn request_bytes(&self) -> Option<u64>;
+    /// The bytes that came of the request: those of its body and of its headers.
+    fn received_bytes(&self) -> Option<u64>;
     /// The status of gRPC. For what is no gRPC the proxy makes one up.
     fn grpc_status(&self) -> Option<u64>;
     /// The protocol of the request: `HTTP/1.1`, `HTTP/2`.
@@ -41,8 +43,10 @@ pub struct Facts {
     pub grpc_status: Option<u64>,
     /// The protocol of the request: `HTTP/1.1`, `HTTP/2`.
     pub protocol: Option<String>,
-    /// The bytes of the request's body.
+    /// The bytes of the request's body, as announced.
     pub request_bytes: Option<u64>,
+    /// The bytes of body and headers that came of the request.
+    pub received_bytes: Option<u64>,
     /// The address from which the request came, with its port.
     pub client: Option<String>,
     /// The first URI in the certificate that the client has shown: a SPIFFE ID, where there is a mesh.
@@ -83,6 +87,10 @@ impl Ending for Completion {
 
     fn request_bytes(&self) -> Option<u64> {
         self.facts.request_bytes
+    }
+
+    fn received_bytes(&self) -> Option<u64> {
+        self.facts.received_bytes
     }
 
     fn grpc_status(&self) -> Option<u64> {
@@ -136,6 +144,10 @@ impl Ending for Unasked {
 
     fn request_bytes(&self) -> Option<u64> {
         panic!("nobody needs the bytes of the request")
+    }
+
+    fn received_bytes(&self) -> Option<u64> {
+        panic!("nobody needs the bytes that came")
     }
 
     fn grpc_status(&self) -> Option<u64> {

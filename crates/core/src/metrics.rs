@@ -13,7 +13,7 @@
 //! | `reason` | `token_valid`, `public`, `anonymous` or the code of the refusal | `none` |
 //! | `issuer` | the name of the `jwtRules` entry that vouched for the caller | `none` |
 //! | `method` | a method of RFC 9110 or PATCH, else `other` | `none` |
-//! | `status_class` | `1xx` to `5xx`, else `other` | `none` |
+//! | `status_class` | `1xx` to `5xx`, of the status of HTTP, also where gRPC has one of its own; else `other` | `none` |
 //!
 //! Beside them come those that the operator defines ([`BusinessMetric`](business::BusinessMetric)).
 //!

@@ -16,6 +16,7 @@ const GRPC_STATUS: &str = "response\0grpc_status";
 const PEER: &str = "connection\0uri_san_peer_certificate";
 const REQUEST_DURATION: &str = "request\0duration";
 const REQUEST_SIZE: &str = "request\0size";
+const REQUEST_TOTAL_SIZE: &str = "request\0total_size";
 const REQUEST_PROTOCOL: &str = "request\0protocol";
 const SOURCE_ADDRESS: &str = "source\0address";
 
@@ -86,6 +87,10 @@ impl<P: Proxy> Ending for ProxyEnding<'_, P> {
 
     fn request_bytes(&self) -> Option<u64> {
         self.number(REQUEST_SIZE)
+    }
+
+    fn received_bytes(&self) -> Option<u64> {
+        self.number(REQUEST_TOTAL_SIZE)
     }
 
     fn grpc_status(&self) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use portcullis_core::config_version::ConfigVersion;
 use portcullis_core::metrics::catalogue::{CATALOGUE, Entry};
 use portcullis_core::metrics::stats_tag;
 use portcullis_core::stage::MetricKind;
-use portcullis_e2e::{Stack, bootstrap};
+use portcullis_e2e::{Stack, bootstrap, bundle};
 use portcullis_testbed::{
     Algorithm, Bootstrap, Envoy, FakeKeyServer, FakeSink, Health, Issuer, JwksServer, Listener, Module, Plugin, Prometheus,
     Request, Route, Sample, Upstream, lint, poll,
@@ -290,6 +291,29 @@ fn attack(number: usize) -> String {
 }
 
 #[test]
+fn a_request_adds_what_came_and_not_what_it_announced() {
+    let configuration = json!({
+        "jwtAuth": {"rules": [{"name": "open", "match": {"paths": ["/open"]}, "access": "public"}]},
+        "metrics": {"business": [
+            {"name": "taken", "value": "request_bytes"},
+            {"name": "refused", "value": "request_bytes", "status": "4xx"},
+        ]},
+    });
+    let stack = Stack::start([bundle("gateway", &configuration)], &[]);
+    let client = stack.envoy.listener("gateway");
+    let post = |path: &str, length: u64| Request::new("POST", path).header("content-length", length.to_string());
+    let mut stream = client.send_only(&post("/open", 5)).unwrap();
+    stream.write_all(b"hello").unwrap();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    let value = |name: &str| stack.envoy.metric(name, &[]);
+    poll("the request", PATIENCE, || (value("portcullis_taken_bytes_total") > 0.0).then_some(())).unwrap();
+    assert_eq!(value("portcullis_taken_bytes_total"), 5.0);
+    assert_eq!(client.send(&post("/closed", 9_000_000_000_000_000_000)).status, 401);
+    poll("the request", PATIENCE, || (value("portcullis_refused_bytes_total") > 0.0).then_some(())).unwrap();
+    assert!(value("portcullis_refused_bytes_total") < 1_000.0, "its headers: {}", value("portcullis_refused_bytes_total"));
+}
+
+#[test]
 fn a_hundred_thousand_strangers_make_no_series_and_take_no_memory() {
     const STRANGERS: usize = 100_000;
     const FIRST: usize = 4_000;
@@ -326,6 +350,7 @@ fn a_hundred_thousand_strangers_make_no_series_and_take_no_memory() {
             // What a stage counts of itself is shown about once a second.
             (envoy.metric("portcullis_requests_total", &[]) - expected as f64).abs() < 0.5
                 && envoy.metric("portcullis_token_cache_lookups_total", &[]) > 0.0
+                && envoy.metric("portcullis_vm_seconds_total", &[]) > 0.0
         };
         poll("the count of all", PATIENCE, || all().then_some(())).unwrap();
         let series = envoy.prometheus();

@@ -155,6 +155,7 @@ fn records_a_named_event_in_one_line() {
             grpc_status: Some(2),
             protocol: Some("HTTP/2".into()),
             request_bytes: Some(5),
+            received_bytes: None,
             client: Some("10.1.2.3:4567".into()),
             peer: Some("spiffe://cluster.local/ns/shop/sa/app".into()),
         },

@@ -21,6 +21,8 @@ use crate::recent::Recent;
 use crate::stage::{Ending, Exchange, MetricId, MetricKind, Observer};
 use crate::time::UnixTime;
 
+/// What one request adds or records at most: a terabyte, 35 years.
+const MAX_AMOUNT: u64 = 1 << 40;
 /// For how many combinations of values the series are at hand without writing their names.
 const MAX_RECENT: usize = 64;
 /// What stands between two values that are kept together; no value has it.
@@ -123,14 +125,18 @@ fn push_undotted(value: &str, values: &mut String) {
 }
 
 /// What is added, recorded or shown of an exchange; `None` where the proxy does not know it.
+///
+/// A sum that one request made absurd stays so until the proxy starts anew, so that each counts with [`MAX_AMOUNT`] at most. A client may
+/// announce any number of bytes and be answered before it has sent them: what came counts.
 fn amount(value: Option<BusinessValue>, ending: &dyn Ending, now: UnixTime) -> Option<u64> {
-    match value {
-        None => Some(1),
-        Some(BusinessValue::RequestBytes) => ending.request_bytes(),
-        Some(BusinessValue::ResponseBytes) => ending.response_bytes(),
-        Some(BusinessValue::DurationMs) => u64::try_from(ending.duration()?.as_millis()).ok(),
-        Some(BusinessValue::TimestampSeconds) => Some(now.as_secs()),
-    }
+    let amount = match value {
+        None => 1,
+        Some(BusinessValue::RequestBytes) => ending.request_bytes()?.min(ending.received_bytes()?),
+        Some(BusinessValue::ResponseBytes) => ending.response_bytes()?,
+        Some(BusinessValue::DurationMs) => u64::try_from(ending.duration()?.as_millis()).unwrap_or(u64::MAX),
+        Some(BusinessValue::TimestampSeconds) => now.as_secs(),
+    };
+    Some(amount.min(MAX_AMOUNT))
 }
 
 #[cfg(test)]

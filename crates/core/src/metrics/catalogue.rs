@@ -97,7 +97,7 @@ catalogue! {
     JWKS_FETCHES_TOTAL = Counter "portcullis_jwks_fetches_total" ["issuer", "outcome"] of JwtAuth;
     /// When the keys of an issuer were fetched last, in seconds since 1970; their age is `time()` less this.
     JWKS_LAST_SUCCESS = Gauge "portcullis_jwks_last_success_timestamp_seconds" ["issuer"] of JwtAuth;
-    /// Fetches that have failed since.
+    /// Fetches that have failed since; 0 for keys that are not fetched.
     JWKS_FAILURES = Gauge "portcullis_jwks_consecutive_failures" ["issuer"] of JwtAuth;
     /// Keys that an issuer has.
     JWKS_KEYS = Gauge "portcullis_jwks_keys" ["issuer"] of JwtAuth;

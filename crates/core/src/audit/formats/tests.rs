@@ -54,6 +54,7 @@ fn with_event<T>(act: impl Fn(&Event<'_>, &str) -> T) -> T {
         grpc_status: None,
         protocol: Some("HTTP/1.1".into()),
         request_bytes: Some(5),
+        received_bytes: None,
         client: Some("10.1.2.3:4567".into()),
         peer: Some("spiffe://a/b".into()),
     };

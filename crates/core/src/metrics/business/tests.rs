@@ -42,7 +42,7 @@ fn exchange(method: &str, path: &str, claims: &Value) -> Exchange {
 }
 
 fn ended(status: u16) -> Completion {
-    let facts = Facts { request_bytes: Some(11), response_bytes: Some(2_048), ..Facts::default() };
+    let facts = Facts { request_bytes: Some(11), received_bytes: Some(711), response_bytes: Some(2_048), ..Facts::default() };
     Completion { status: Some(status), duration: Some(Duration::from_micros(7_900)), facts }
 }
 
@@ -105,6 +105,33 @@ fn labels_are_made_of_claims_paths_and_what_was_decided() {
         shown(&board)[0].0,
         "a1=.=none;.;b1=.=orders;.;c1=.=none-none-none;.;d1=.=PUT/2xx;.;e1=.=fixed;.;portcullis_changes_total"
     );
+}
+
+#[test]
+fn no_request_makes_a_sum_absurd() {
+    const TERABYTE: u64 = 1 << 40;
+    let facts = |announced, received, sent| Facts {
+        request_bytes: announced,
+        received_bytes: received,
+        response_bytes: sent,
+        ..Facts::default()
+    };
+    let years = Duration::from_secs(u64::MAX);
+    for (value, facts, expected) in [
+        ("request_bytes", facts(Some(1_000), Some(1_300), None), Some(1_000)),
+        ("request_bytes", facts(Some(9_000_000_000_000_000_000), Some(300), None), Some(300)),
+        // Minus one, as the proxy parses it.
+        ("request_bytes", facts(Some(u64::MAX), Some(300), None), Some(300)),
+        ("request_bytes", facts(Some(u64::MAX), Some(u64::MAX), None), Some(TERABYTE)),
+        ("request_bytes", facts(Some(1_000), None, None), None),
+        ("request_bytes", facts(None, Some(300), None), None),
+        ("response_bytes", facts(None, None, Some(u64::MAX)), Some(TERABYTE)),
+        ("duration_ms", Facts::default(), Some(TERABYTE)),
+    ] {
+        let ending = Completion { status: Some(200), duration: Some(years), facts };
+        let amount = amount(serde_json::from_value(json!(value)).unwrap(), &ending, NOW);
+        assert_eq!(amount, expected, "{value} {ending:?}");
+    }
 }
 
 #[test]
