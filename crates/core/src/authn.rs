@@ -303,6 +303,11 @@ impl Stage for Authn {
         self.callers.catch_up(now, shared);
     }
 
+    /// Requests that waited may have brought tokens since.
+    fn abandon(&mut self, observer: &mut dyn Observer) {
+        self.callers.close(&self.policy, observer);
+    }
+
     fn health(&self, now: UnixTime, health: &mut Health) {
         self.callers.health(&self.policy, now, health);
     }

@@ -119,6 +119,16 @@ impl Exceptions {
             self.webhooks.iter_mut().for_each(|webhook| webhook.tell(&report, now));
         }
     }
+
+    /// Writes the metrics that changed.
+    fn show(&mut self, observer: &mut dyn Observer) {
+        let faults = self.faults.iter_mut().zip(Kind::ALL.map(|kind| (&EXCEPTIONS_TOTAL, kind.as_str())));
+        let reports = self.reports.iter_mut().zip(State::ALL.map(|state| (&EXCEPTION_REPORTS_TOTAL, state.as_str())));
+        for (counter, (family, value)) in faults.chain(reports) {
+            counter.show(family, &[value], observer);
+        }
+        self.webhooks.iter_mut().for_each(|webhook| webhook.delivery.show(observer));
+    }
 }
 
 fn span(text: Option<DurationText>, usual: Duration, path: &str) -> Result<Duration, ConfigError> {
@@ -164,12 +174,7 @@ impl Stage for Exceptions {
     }
 
     fn on_tick(&mut self, _now: UnixTime, observer: &mut dyn Observer) {
-        let faults = self.faults.iter_mut().zip(Kind::ALL.map(|kind| (&EXCEPTIONS_TOTAL, kind.as_str())));
-        let reports = self.reports.iter_mut().zip(State::ALL.map(|state| (&EXCEPTION_REPORTS_TOTAL, state.as_str())));
-        for (counter, (family, value)) in faults.chain(reports) {
-            counter.show(family, &[value], observer);
-        }
-        self.webhooks.iter_mut().for_each(|webhook| webhook.delivery.show(observer));
+        self.show(observer);
     }
 
     fn drain(&mut self) -> bool {
@@ -181,6 +186,7 @@ impl Stage for Exceptions {
         for webhook in &mut self.webhooks {
             webhook.delivery.abandon().iter().for_each(|line| observer.print(line));
         }
+        self.show(observer);
     }
 }
 

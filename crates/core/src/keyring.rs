@@ -162,8 +162,13 @@ impl Keyring {
     #[must_use]
     pub fn state(&self) -> Option<State> {
         let schedule = self.schedule.as_ref()?;
-        let keys = self.keys.as_ref().map_or(0, |keys| keys.keys().len());
-        Some(State { keys, succeeded: schedule.succeeded, failures: schedule.failures })
+        Some(State { keys: self.size(), succeeded: schedule.succeeded, failures: schedule.failures })
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.keys.as_ref().map_or(0, |keys| keys.keys().len())
     }
 
     /// What there is of the keys, and for how long it has been here.

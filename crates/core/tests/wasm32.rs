@@ -277,10 +277,12 @@ fn records_and_counts_a_request_of_the_bundle() {
         [
             "rule=.=approve;.;reason=.=token_valid;.;portcullis_requests_total",
             "rule=.=approve;.;portcullis_request_duration_ms",
+            "issuer=.=shop;.;portcullis_jwks_consecutive_failures",
+            "issuer=.=shop;.;portcullis_jwks_keys",
             "outcome=.=miss;.;portcullis_token_cache_lookups_total",
             "portcullis_token_cache_entries",
             "portcullis_token_cache_bytes",
         ]
     );
-    assert_eq!(written.increments, [(MetricId(0), 1), (MetricId(1), 12), (MetricId(2), 1)]);
+    assert_eq!(written.increments, [(MetricId(0), 1), (MetricId(1), 12), (MetricId(2), 0), (MetricId(3), 6), (MetricId(4), 1)]);
 }

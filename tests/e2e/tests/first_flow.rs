@@ -246,5 +246,6 @@ fn is_known(name: &str) -> bool {
     ["portcullis_requests_total", "portcullis_stripped_headers_total"].contains(&name)
         || name.starts_with("portcullis_request_duration_ms_")
         || name.starts_with("portcullis_config_")
+        || name.starts_with("portcullis_jwks_")
         || name == "portcullis_vm_seconds_total"
 }

@@ -311,8 +311,9 @@ impl Callers {
         self.show_times(policy, observer);
     }
 
-    /// The same for the last time.
+    /// The same for the last time, and forgets the tokens: what is left to be done takes ticks, which would show them again.
     pub fn close(&mut self, policy: &Policy, observer: &mut dyn Observer) {
+        self.verified = VerifiedTokens::new(CACHE_LIMITS);
         self.cache.close(observer);
         self.show_times(policy, observer);
     }

@@ -1,7 +1,8 @@
 //! How the keys of each issuer are doing, for the operator: lines in the log when something changes, and metrics.
 //!
 //! Labels come from the configuration only. A gauge is written when what it shows changed here, and every worker that has the
-//! same keys writes the same value; a worker that has nothing yet writes nothing. A fetch is counted by the worker that made it.
+//! same keys writes the same value; a worker that has nothing yet writes nothing. Fixed keys are written once: an issuer of this name may have
+//! had others before, whose gauges the proxy never forgets. A fetch is counted by the worker that made it.
 
 use crate::keyring::{FetchError, Keyring, Refreshed, State};
 use crate::metrics::catalogue::{JWKS_FAILURES, JWKS_FETCHES_TOTAL, JWKS_KEYS, JWKS_LAST_SUCCESS};
@@ -31,6 +32,23 @@ struct Report {
     /// What the gauges show.
     shown: State,
     gauges: [OwnMetric; 3],
+    /// Whether fixed keys are shown.
+    is_settled: bool,
+}
+
+impl Report {
+    fn show_fixed(&mut self, label: &str, keys: usize, observer: &mut dyn Observer) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        let [_, failures, number] = &mut self.gauges;
+        let keys = u64::try_from(keys).unwrap_or(u64::MAX);
+        for (gauge, family, value) in [(failures, &JWKS_FAILURES, 0), (number, &JWKS_KEYS, keys)] {
+            if let Some(id) = gauge.id(family, &[label], observer) {
+                observer.record(id, value);
+            }
+        }
+    }
 }
 
 impl KeyReports {
@@ -77,7 +95,10 @@ impl KeyReports {
     /// Writes the metrics that changed.
     pub fn show<'a>(&mut self, keyrings: impl Iterator<Item = (&'a str, &'a Keyring)>, observer: &mut dyn Observer) {
         for (report, (label, keyring)) in self.0.iter_mut().zip(keyrings) {
-            let Some(state) = keyring.state() else { continue };
+            let Some(state) = keyring.state() else {
+                report.show_fixed(label, keyring.size(), observer);
+                continue;
+            };
             let shown = std::mem::replace(&mut report.shown, state);
             for (counter, (outcome, _)) in report.outcomes.iter_mut().zip(OUTCOMES) {
                 counter.show(&JWKS_FETCHES_TOTAL, &[label, outcome], observer);

@@ -86,9 +86,9 @@ fn ended(status: u16, flags: u64, grpc: Option<u64>) -> Completion {
     Completion { status: (status > 0).then_some(status), facts, ..Completion::default() }
 }
 
-/// An observer that counts.
+/// An observer that counts: names, increments, lines and gauges.
 #[derive(Default)]
-struct Counters(Vec<String>, Vec<(u32, u64)>, Vec<String>);
+struct Counters(Vec<String>, Vec<(u32, u64)>, Vec<String>, HashMap<u32, i64>);
 
 impl Observer for Counters {
     fn define_metric(&mut self, _: MetricKind, name: &str) -> Option<MetricId> {
@@ -99,7 +99,9 @@ impl Observer for Counters {
         self.1.push((metric.0, amount));
     }
     fn record(&mut self, _: MetricId, _: u64) {}
-    fn adjust(&mut self, _: MetricId, _: i64) {}
+    fn adjust(&mut self, metric: MetricId, by: i64) {
+        *self.3.entry(metric.0).or_default() += by;
+    }
     fn set_state(&mut self, _: &str, _: &str) {}
     fn print(&mut self, line: &str) {
         self.2.push(line.to_owned());

@@ -69,7 +69,7 @@ impl Reports {
                 counter.show(&CREDENTIAL_FETCHES_TOTAL, &[label, outcome], observer);
             }
             let state = (client.expiration(), client.failures());
-            if state == (None, 0) || report.shown.replace(state) == Some(state) {
+            if (state == (None, 0) && report.shown.is_none()) || report.shown.replace(state) == Some(state) {
                 continue;
             }
             let expiration = state.0.map_or(0, UnixTime::as_secs);

@@ -43,6 +43,8 @@ fn shown(board: &Board) -> Vec<(&str, &[u64])> {
 
 const HITS: &str = "outcome=.=hit;.;portcullis_token_cache_lookups_total";
 const MISSES: &str = "outcome=.=miss;.;portcullis_token_cache_lookups_total";
+const FAILURES: &str = "issuer=.=uaa;.;portcullis_jwks_consecutive_failures";
+const KEYS: &str = "issuer=.=uaa;.;portcullis_jwks_keys";
 const DURATION: &str = "issuer=.=uaa;.;portcullis_verify_duration_us";
 
 #[test]
@@ -58,13 +60,35 @@ fn measures_the_signatures_that_were_verified_and_counts_the_tokens_that_were_kn
     send(&mut stage, &signed(&json!({"iss": "https://uaa", "exp": 1})));
     stage.on_tick(NOW, &mut board);
     stage.on_tick(NOW, &mut board);
-    assert_eq!(shown(&board), [(DURATION, &[14, 14, 14][..]), (HITS, &[2]), (MISSES, &[5])]);
+    assert_eq!(shown(&board), [(FAILURES, &[0][..]), (KEYS, &[1]), (DURATION, &[14, 14, 14]), (HITS, &[2]), (MISSES, &[5])]);
     assert_eq!(board.levels["portcullis_token_cache_entries"], 1);
     assert!(board.levels["portcullis_token_cache_bytes"] > i64::try_from(good.len()).unwrap());
     send(&mut stage, &good);
     stage.close(NOW, &mut board);
     assert_eq!(board.values[HITS], [2, 1], "what came after the last tick is not lost");
-    assert!(board.levels.values().all(|level| *level == 0), "{:?}", board.levels);
+    let is_empty = |board: &Board| board.levels.values().all(|level| *level == 0);
+    assert!(is_empty(&board), "{:?}", board.levels);
+    // A batch that is under way keeps the configuration alive, and so do requests that wait.
+    stage.on_tick(NOW, &mut board);
+    assert!(is_empty(&board), "{:?}", board.levels);
+    send(&mut stage, &good);
+    stage.on_tick(NOW, &mut board);
+    assert!(!is_empty(&board));
+    stage.abandon(&mut board);
+    assert!(is_empty(&board), "{:?}", board.levels);
+}
+
+/// What a configuration before had shown of the issuer would stand for ever.
+#[test]
+fn fixed_keys_take_the_place_of_fetched_ones_in_the_gauges() {
+    let (mut stage, mut board) = (authn(&config()), Board::default());
+    for name in [FAILURES, KEYS] {
+        let gauge = board.define_metric(crate::stage::MetricKind::Gauge, name).unwrap();
+        board.record(gauge, 7);
+    }
+    stage.on_tick(NOW, &mut board);
+    stage.on_tick(NOW, &mut board);
+    assert_eq!(shown(&board), [(FAILURES, &[7, 0][..]), (KEYS, &[7, 1])]);
 }
 
 #[test]
@@ -73,5 +97,5 @@ fn measures_nothing_where_nobody_wants_to_know() {
     send(&mut stage, &signed(&json!({"iss": "https://uaa", "exp": 1_700_000_100})));
     stage.on_tick(NOW, &mut board);
     stage.close(NOW, &mut board);
-    assert_eq!(shown(&board), [(MISSES, &[1][..])]);
+    assert_eq!(shown(&board), [(FAILURES, &[0][..]), (KEYS, &[1]), (MISSES, &[1])]);
 }

@@ -78,7 +78,12 @@ fn what_is_not_taken_is_sent_again_and_at_last_written_to_the_log() {
         stage.on_fetched(again.id, FetchOutcome::Lost, now(2), &mut Alone);
         assert!(!stage.drain());
         let mut counters = Counters::default();
+        stage.on_tick(now(2), &mut counters);
+        assert!(counters.3.values().any(|level| *level == 1));
         stage.abandon(&mut counters);
+        assert!(counters.3.values().all(|level| *level == 0), "{:?}", counters.3);
+        let logged = counters.0.iter().position(|name| name.contains("outcome=.=logged")).unwrap();
+        assert!(counters.1.contains(&(u32::try_from(logged).unwrap(), 1)));
         let line: Value = serde_json::from_str(&counters.2.remove(0)).unwrap();
         assert_eq!(line.get("schema").is_some(), is_whole);
     }
