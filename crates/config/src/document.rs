@@ -179,6 +179,7 @@ mod tests {
             ("twice", b"{\"leaves\":[{\"leafName\":\"\",\"leafName\":\"\"}]}", "leaves[0].leafName: is given twice"),
             ("alias twice", b"{\"leaves\":[{\"leafName\":\"\",\"leaf_name\":\"\"}]}", "leaves[0].leafName: is given twice"),
             ("twice in a free value", b"{\"leaves\":[],\"free\":{\"a\":{\"b\":1,\"b\":2}}}", "free.a.b: is given twice"),
+            ("empty key", b"{\"leaves\":[],\"free\":{\"\":{\"b\":1,\"b\":2}}}", "free.\"\".b: is given twice"),
             ("hostile key", b"{\"a\\nb\":1}", "a\\nb: unknown key; known keys: `leaves`, `free`"),
         ] {
             let error = parse::<Tree>(document).unwrap_err().to_string();

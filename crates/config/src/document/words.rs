@@ -13,6 +13,9 @@ const MAX_KEY: usize = 64;
 /// A key as it stands in an error: on one line, and not too long.
 #[must_use]
 pub fn key_in_path(key: &str) -> String {
+    if key.is_empty() {
+        return "\"\"".to_owned();
+    }
     key.chars().take(MAX_KEY).flat_map(char::escape_debug).collect()
 }
 
