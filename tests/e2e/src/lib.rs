@@ -5,8 +5,10 @@
 //! have, and must have been refused in the one form that refusals have.
 
 mod discovered;
+mod hurried;
 
 pub use discovered::Discovered;
+pub use hurried::hurried_rules;
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis_e2e::{Discovered, Stack, bundle};
+use portcullis_e2e::{Discovered, Stack, bundle, hurried_rules};
 use portcullis_testbed::{Algorithm, Issuer, Listener, Module, Plugin, Prometheus, Request, Scratch, poll, workspace};
 use serde_json::{Value, json};
 
@@ -73,6 +73,37 @@ fn case_41_a_trap_in_any_callback_lets_nobody_pass_and_heals() {
         let alert = format!("ALERTS{{alertname=\"PortcullisVmRestarts\",alertstate=\"firing\",plugin=\"{callback}\"}}");
         let _ = prometheus.query_until(&alert, |samples| !samples.is_empty());
     }
+}
+
+/// Where a VM that failed is not replaced, nothing passes either, and nothing of it is counted any more. That it lives no more is
+/// what tells.
+#[test]
+fn case_41_a_vm_that_stays_dead_lets_nobody_pass_and_is_missed() {
+    let folder = Scratch::new().unwrap();
+    let module = Trapping::write("proxy_on_request_headers", folder.path());
+    let stack = Stack::start([Listener::new("dead").native(module.filter_with("FAIL_CLOSED"))], &[]);
+    let prometheus = Prometheus::start(&[("gateway", stack.envoy.admin_address())], &hurried_rules(&folder)).unwrap();
+    // Those of the two workers and that of the main thread.
+    let alive = "portcullis:vms_alive:rate2m{module=\"trapping\"}";
+    let live = |count: f64| prometheus.query_until(alive, |samples| samples.iter().any(|sample| sample.value.round() == count));
+    let alert = "ALERTS{alertname=\"PortcullisVmDead\",alertstate=\"firing\",module=\"trapping\"}";
+    let _ = live(3.0);
+    assert!(prometheus.query(alert).is_empty());
+
+    // Each request is a connection of its own, which one of the workers takes.
+    let client = stack.envoy.listener("dead");
+    let is_dead = || {
+        let stranger = client.send(&refused());
+        assert!(matches!(stranger.status, 403 | 503), "{}", stranger.status);
+        assert!(stack.upstream.seen(&stranger.id).is_none());
+        (client.send(&passing()).status == 503).then_some(())
+    };
+    assert_eq!(client.send(&passing()).status, 200);
+    let _ = client.send_only(&fatal()).unwrap();
+    poll("a worker without a VM", PATIENCE, is_dead).unwrap();
+    let _ = live(2.0);
+    let _ = prometheus.query_until(alert, |samples| !samples.is_empty());
+    poll("a worker that is still without one", PATIENCE, is_dead).unwrap();
 }
 
 fn vm_statistics(stack: &Stack) -> String {

@@ -1,7 +1,7 @@
 //! A module of a few lines that traps on purpose in one callback, in place of one of ours with a bug in it.
 //!
 //! It authenticates by the number of headers: a request with few is refused, one with many passes, and one with very many arms the
-//! trap. A new VM is unarmed.
+//! trap. A new VM is unarmed. As ours it counts the seconds that it lives.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,10 +29,14 @@ const MODULE: &str = r#"(module
   (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_set_tick_period_milliseconds" (func $set_tick (param i32) (result i32)))
   (import "env" "proxy_http_call" (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_increment_metric" (func $increment (param i32 i64) (result i32)))
   (memory (export "memory") 2)
   (global $armed (mut i32) (i32.const 0))
   (global $free (mut i32) (i32.const 65536))
+  (global $ticks (mut i32) (i32.const 0))
   (data (i32.const 0) "upstream")
+  (data (i32.const 128) "module=.=trapping;.;portcullis_vm_seconds_total")
   (data (i32.const 16)
     "\03\00\00\00"
     "\07\00\00\00\03\00\00\00" "\05\00\00\00\01\00\00\00" "\0a\00\00\00\01\00\00\00"
@@ -51,6 +55,7 @@ const MODULE: &str = r#"(module
   (func (export "proxy_on_configure") (param i32 i32) (result i32)
     ;; trap: proxy_on_configure
     (drop (call $set_tick (i32.const 50)))
+    (drop (call $define (i32.const 0) (i32.const 128) (i32.const 47) (i32.const 192)))
     (i32.const 1))
   (func (export "proxy_on_context_create") (param i32 i32)
     ;; trap: proxy_on_context_create
@@ -78,7 +83,9 @@ const MODULE: &str = r#"(module
   )
   (func (export "proxy_on_tick") (param i32)
     ;; trap: proxy_on_tick
-  )
+    (global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+    (if (i32.eqz (i32.rem_u (global.get $ticks) (i32.const 20)))
+      (then (drop (call $increment (i32.load (i32.const 192)) (i64.const 1))))))
 )"#;
 
 /// The request waits for the answer to a call.
@@ -101,12 +108,17 @@ impl Trapping {
 
     /// The filter, with what the shipped configurations say about failures.
     pub fn filter(&self) -> Value {
+        self.filter_with("FAIL_RELOAD")
+    }
+
+    /// The filter, with this said about failures.
+    pub fn filter_with(&self, failure_policy: &str) -> Value {
         json!({
             "name": self.callback,
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": {
                 "name": self.callback,
                 "root_id": self.callback,
-                "failure_policy": "FAIL_RELOAD",
+                "failure_policy": failure_policy,
                 "vm_config": {
                     "vm_id": self.callback,
                     "runtime": "envoy.wasm.runtime.v8",
