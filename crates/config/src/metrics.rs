@@ -18,7 +18,8 @@ pub struct MetricsConfig {
     /// Metrics of what the requests mean, in the service's own words.
     #[serde(default)]
     pub business: Vec<BusinessConfig>,
-    /// How many series each metric may have before the label value `other` stands for the rest; default 2000.
+    /// How many series each metric may have in a worker, those of configurations before this one among them, before the label value `other`
+    /// stands for the rest; default 2000.
     pub max_series: Option<u32>,
     /// Where the gateway says how it is doing. Only the bundle knows: modules of their own do not see each other.
     pub health: Option<HealthConfig>,

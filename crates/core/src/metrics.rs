@@ -18,7 +18,7 @@
 //! Beside them come those that the operator defines ([`BusinessMetric`](business::BusinessMetric)).
 //!
 //! So no value of these is a client's own text. The proxy never forgets a metric; therefore each family also has at most `maxSeries`
-//! names, and one more whose every label is `other`.
+//! names in a VM, and one more whose every label is `other`.
 
 mod applied_config;
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub use applied_config::AppliedConfig;
 pub(crate) use board::Board;
 pub use callouts::{Callout, Callouts};
 use labels::{LabelValues, WireLabels};
-pub use labels::{OTHER, SeriesName};
+pub use labels::{OTHER, SeriesName, family_of};
 pub use own_metric::{OwnCounter, OwnMetric, SharedGauge};
 pub use policy::Policy;
 pub use series::Series;

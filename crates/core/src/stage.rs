@@ -270,8 +270,12 @@ pub struct MetricId(pub u32);
 
 /// Where stages put what they observe. A failure to observe never changes a decision, so nothing is returned.
 pub trait Observer {
-    /// Define a metric; `None` when the proxy refuses.
+    /// Define a metric, unless that was done before; `None` when the proxy refuses.
     fn define_metric(&mut self, kind: MetricKind, name: &str) -> Option<MetricId>;
+    /// Whether this metric was defined before, also by another configuration, or less than `limit` of the same name with other labels.
+    fn has_room_for_metric(&self, _name: &str, _limit: usize) -> bool {
+        true
+    }
     /// Add to a counter; an amount of zero does nothing.
     fn increment(&mut self, metric: MetricId, amount: u64);
     /// Record a value in a histogram, or set a gauge.

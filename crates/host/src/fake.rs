@@ -12,6 +12,7 @@ use portcullis_core::jose::NativeSignatures;
 use portcullis_core::stage::{Fetch, MetricId, MetricKind, Over, Written};
 use portcullis_core::time::UnixTime;
 
+use crate::defined_metrics::DefinedMetrics;
 use crate::error::{Error, Result, check};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
@@ -56,6 +57,7 @@ pub struct FakeProxy {
     /// The metrics that were defined, and what was counted and recorded in each.
     pub metrics: RefCell<Vec<String>>,
     pub recorded: RefCell<BTreeMap<String, Vec<u64>>>,
+    pub defined: DefinedMetrics,
 }
 
 impl Default for FakeProxy {
@@ -78,6 +80,7 @@ impl Default for FakeProxy {
             shared: RefCell::default(),
             metrics: RefCell::default(),
             recorded: RefCell::default(),
+            defined: DefinedMetrics::new(),
         }
     }
 }
@@ -238,11 +241,17 @@ impl Proxy for &FakeProxy {
         Ok(Written::Done)
     }
 
-    fn define_metric(&self, _kind: MetricKind, name: &str) -> Result<MetricId> {
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId> {
         self.call("define_metric")?;
-        let mut metrics = self.metrics.borrow_mut();
-        metrics.push(name.to_owned());
-        Ok(MetricId(u32::try_from(metrics.len()).unwrap()))
+        self.defined.id(kind, name, || {
+            let mut metrics = self.metrics.borrow_mut();
+            metrics.push(name.to_owned());
+            Ok(MetricId(u32::try_from(metrics.len()).unwrap()))
+        })
+    }
+
+    fn has_room_for_metric(&self, name: &str, limit: usize) -> bool {
+        self.defined.has_room_for(name, limit)
     }
 
     fn increment_metric(&self, metric: MetricId, amount: u64) -> Result<()> {

@@ -10,6 +10,7 @@ use portcullis_core::jose::NativeSignatures;
 use portcullis_core::stage::{Fetch, MetricId, MetricKind, Over, Written};
 use portcullis_core::time::UnixTime;
 
+use crate::defined_metrics::DefinedMetrics;
 use crate::error::{Error, Result, check};
 use crate::proxy::Proxy;
 use crate::severity::Severity;
@@ -17,8 +18,18 @@ use crate::verify_signature::VerifySignature;
 use crate::{abi, buffers};
 
 /// The proxy that loaded the module.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Hostcalls;
+#[derive(Debug, Default)]
+pub struct Hostcalls {
+    metrics: DefinedMetrics,
+}
+
+impl Hostcalls {
+    /// The proxy, of which nothing is known yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { metrics: DefinedMetrics::new() }
+    }
+}
 
 /// Calls a function that returns data, and takes the data.
 fn data(call: &'static str, function: impl FnOnce(&mut usize, &mut usize) -> u32) -> Result<Vec<u8>> {
@@ -250,14 +261,20 @@ impl Proxy for Hostcalls {
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId> {
-        let kind = match kind {
+        let number = match kind {
             MetricKind::Counter => 0,
             MetricKind::Gauge => 1,
             MetricKind::Histogram => 2,
         };
-        let mut metric = 0;
-        check("define_metric", abi::proxy_define_metric(kind, name.as_ptr(), name.len(), &mut metric))?;
-        Ok(MetricId(metric))
+        self.metrics.id(kind, name, || {
+            let mut metric = 0;
+            check("define_metric", abi::proxy_define_metric(number, name.as_ptr(), name.len(), &mut metric))?;
+            Ok(MetricId(metric))
+        })
+    }
+
+    fn has_room_for_metric(&self, name: &str, limit: usize) -> bool {
+        self.metrics.has_room_for(name, limit)
     }
 
     fn increment_metric(&self, metric: MetricId, amount: u64) -> Result<()> {
@@ -280,7 +297,7 @@ mod tests {
 
     #[test]
     fn without_a_proxy_every_call_is_an_error() {
-        let proxy = Hostcalls;
+        let proxy = Hostcalls::new();
         assert!(proxy.now().is_err());
         assert!(proxy.request_headers().is_err());
         assert!(proxy.property("xds\0route_name").is_err());

@@ -39,6 +39,7 @@
 
 mod abi;
 pub mod buffers;
+pub mod defined_metrics;
 pub mod dispatcher;
 mod ending;
 pub mod error;

@@ -13,6 +13,10 @@ impl<P: Proxy> Observer for ProxyObserver<'_, P> {
         self.0.define_metric(kind, name).ok()
     }
 
+    fn has_room_for_metric(&self, name: &str, limit: usize) -> bool {
+        self.0.has_room_for_metric(name, limit)
+    }
+
     fn increment(&mut self, metric: MetricId, amount: u64) {
         // Envoy refuses an increment by zero.
         if amount > 0 {

@@ -13,7 +13,7 @@ use crate::identity::IdentitySource;
 thread_local! {
     /// The contexts of this VM. A proxy-wasm module is called with nothing but the number of a context, so what the numbers stand
     /// for has to lie in one place; all state lies in the contexts.
-    static DISPATCHER: Dispatcher<Hostcalls> = const { Dispatcher::new(Hostcalls) };
+    static DISPATCHER: Dispatcher<Hostcalls> = const { Dispatcher::new(Hostcalls::new()) };
 }
 
 /// A module, as the proxy runs it.

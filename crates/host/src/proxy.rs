@@ -69,8 +69,10 @@ pub trait Proxy {
     /// Writes a value of shared data.
     fn set_shared(&self, key: &str, value: &[u8], over: Over) -> Result<Written>;
 
-    /// Defines a metric.
+    /// Defines a metric, unless the VM has.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId>;
+    /// Whether the VM has defined this metric, or less than `limit` of the same name with other labels.
+    fn has_room_for_metric(&self, name: &str, limit: usize) -> bool;
     /// Adds to a counter.
     fn increment_metric(&self, metric: MetricId, amount: u64) -> Result<()>;
     /// Adds to a gauge, or takes away from it.

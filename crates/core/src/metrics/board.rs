@@ -1,7 +1,8 @@
 //! The proxy's metrics as a value, for tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::labels::family_of;
 use crate::stage::{MetricId, MetricKind, Observer};
 
 /// What the proxy would hold.
@@ -22,6 +23,11 @@ impl Observer for Board {
         let metric = MetricId(u32::try_from(self.names.len()).unwrap());
         self.names.push(name.to_owned());
         (!self.refuses).then_some(metric)
+    }
+
+    fn has_room_for_metric(&self, name: &str, limit: usize) -> bool {
+        let same: BTreeSet<_> = self.names.iter().filter(|other| family_of(other) == family_of(name)).collect();
+        same.len() < limit || same.iter().any(|other| *other == name)
     }
 
     fn increment(&mut self, metric: MetricId, amount: u64) {

@@ -112,6 +112,12 @@ const fn status_class(status: Option<u16>) -> &'static str {
     }
 }
 
+/// The part of a series' name that is the name of its metric.
+#[must_use]
+pub fn family_of(name: &str) -> &str {
+    name.rsplit_once(";.;").map_or(name, |(_, family)| family)
+}
+
 /// The name of a metric with its labels. One buffer serves every request.
 #[derive(Debug, Clone, Default)]
 pub struct SeriesName(String);

@@ -1,7 +1,8 @@
 //! The series of one metric: defined at first use, never more than a bound.
 //!
-//! To define a metric costs the proxy memory that it never gives back, each time anew even for the same name. So every name
-//! is defined once and its handle kept, and a definition that the proxy refused is not tried again.
+//! The proxy never gives back the memory that a metric takes. So every name is defined once and its handle kept, a definition that the
+//! proxy refused is not tried again, and what other configurations of the same VM have defined counts too: each new one would let as many
+//! names in again.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,7 @@ impl Series {
         if let Some(known) = self.known.get(name.as_str()) {
             return *known;
         }
-        if self.known.len() < self.limit {
+        if self.known.len() < self.limit && observer.has_room_for_metric(name.as_str(), self.limit) {
             let metric = observer.define_metric(self.kind, name.as_str());
             self.known.insert(name.as_str().into(), metric);
             return metric;

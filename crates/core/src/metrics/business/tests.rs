@@ -222,6 +222,24 @@ fn series_beyond_the_limit_share_one() {
     assert_eq!((counts.len(), counts[5]), (6, ("a=.=other;.;b=.=other;.;portcullis_x_total", 59)));
 }
 
+/// The proxy forgets no series when a configuration ends.
+#[test]
+fn a_new_configuration_has_no_new_room() {
+    let metric = json!({"name": "x", "labels": {"a": "{claim.a}"}, "maxValues": 3});
+    let mut raw = config(&json!([metric]));
+    raw.max_series = Some(5);
+    let mut board = Board::default();
+    for update in 0..20 {
+        let mut stage = Metrics::new(Rc::new(Policy::compile(&raw).unwrap().0), false);
+        for number in [update * 3, update * 3 + 1, update * 3 + 2, 0] {
+            stage.on_log(&exchange("GET", "/", &json!({"a": number})), &ended(200), NOW, &mut board);
+        }
+    }
+    let names: Vec<_> = shown(&board).into_iter().map(|(name, _)| name).collect();
+    let name = |value: &str| format!("a=.={value};.;portcullis_x_total");
+    assert_eq!(names, ["0", "1", "2", "3", "4", "other"].map(name));
+}
+
 #[test]
 fn refuses_what_prometheus_or_istio_would_misread() {
     let values =

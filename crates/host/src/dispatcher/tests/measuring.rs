@@ -71,6 +71,8 @@ fn the_configuration_in_force_is_shown_at_the_first_tick_or_request() {
     add_stream(&dispatcher, &proxy, 8);
     dispatcher.tick(ROOT);
     assert_eq!(versions().len(), 2, "once");
+    let defined = proxy.metrics.borrow().iter().filter(|name| name.ends_with("config_version")).count();
+    assert_eq!(defined, 1, "the proxy forgets no definition");
     assert_eq!(shown(&proxy, &format!("{MODULE}portcullis_config_applied_timestamp_seconds")), [1_000, 2_000]);
 }
 
