@@ -123,9 +123,9 @@ catalogue! {
     EXCEPTION_REPORTS_TOTAL = Counter "portcullis_exception_reports_total" ["outcome"] of AuditLog;
     /// Spans of requests that the gateway sent while another one waited, by what became of them on the way to the server of traces.
     SPANS_TOTAL = Counter "portcullis_spans_total" ["outcome"] of Bundle;
-    /// Requests that a module sent by itself, by what came of them.
+    /// Requests that a module sent by itself, by what came of them. To which issuer, upstream or sink, the metrics of fetches and batches say.
     CALLOUTS_TOTAL = Counter "portcullis_callouts_total" ["callout", "outcome"] of JwtAuth, AuthHeader, AuditLog;
-    /// The time from such a request to its answer, or to the end of waiting for one, in milliseconds.
+    /// The time from such a request to its answer, or to the end of waiting for one, in milliseconds. That of each one, spans say.
     CALLOUT_DURATION_MS = Histogram "portcullis_callout_duration_ms" ["callout"] of JwtAuth, AuthHeader, AuditLog;
     /// Answers to those who asked how the gateway is doing.
     HEALTH_CHECKS_TOTAL = Counter "portcullis_health_checks_total" ["outcome"] of Metrics;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// module verifies signatures itself where the proxy does not.
 fn observing(name: &str) -> &'static [&'static str] {
     match name {
-        "auth_header" => &["proxy_log"],
+        "auth_header" => &["proxy_log", "proxy_define_metric", "proxy_record_metric"],
         // Without shared data each worker fetches keys for itself.
         "jwt_auth" | "portcullis" => &[
             "proxy_log",
