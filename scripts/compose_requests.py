@@ -37,7 +37,8 @@ def check(what, found, expected):
 
 
 def main(gateway, admin, issuer):
-    for url in (issuer + "/healthz", admin + "/ready", gateway + "/healthz"):
+    # The last says that the gateway has the issuer's keys: the name of its container may take a while to be found.
+    for url in (issuer + "/healthz", admin + "/ready", gateway + "/healthz", gateway + "/gateway/healthz"):
         await_ok(url)
 
     status, body = ask(gateway + "/orders/42/approve", method="POST")
