@@ -15,6 +15,10 @@ use crate::{ConfigError, Environment, Variable, Warning};
 /// issuers sign HS512 with shorter ones, and 32 bytes of chance are out of reach already.
 pub const MIN_SECRET_BYTES: usize = 32;
 
+/// What only the holder of a private key may know of it, as the members of a JWK (RFC 7518 sections 6.2.2 and 6.3.2; `priv` is that of
+/// the key type AKP).
+pub const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
+
 const BASE64_CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const BASE64: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, BASE64_CONFIG);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, BASE64_CONFIG);

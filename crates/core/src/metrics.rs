@@ -67,6 +67,7 @@ pub struct Metrics {
     standalone: bool,
     requests: Series,
     stripped: Series,
+    timed: Series,
     durations: Durations,
     business: Vec<BusinessSeries>,
     name: SeriesName,
@@ -95,22 +96,22 @@ impl Metrics {
     pub fn new(policy: Rc<Policy>, standalone: bool) -> Self {
         let series = |kind| Series::new(kind, policy.max_series());
         let (requests, stripped) = (series(MetricKind::Counter), series(MetricKind::Counter));
-        let durations = Durations::new(series(MetricKind::Histogram), !standalone);
+        let (timed, durations) = (series(MetricKind::Histogram), Durations::new(!standalone));
         let business =
             policy.business().iter().map(|metric| BusinessSeries::new(Rc::clone(metric), policy.max_series())).collect();
         let (name, recent) = (SeriesName::default(), Recent::new(MAX_RECENT));
-        Self { policy, standalone, requests, stripped, durations, business, name, recent }
+        Self { policy, standalone, requests, stripped, timed, durations, business, name, recent }
     }
 
     /// The series of a request whose labels are not among the recent ones.
     #[cold]
     fn define(&mut self, exchange: &Exchange, wire: WireLabels, observer: &mut dyn Observer) -> Handles {
-        let Self { policy, requests, durations, name, recent, .. } = self;
+        let Self { policy, requests, timed, name, recent, .. } = self;
         let values = LabelValues::of(exchange, wire);
         let mut metric = |series: &mut Series, family: &Family, labels| series.of_labels(family, labels, &values, name, observer);
         let handles = Handles {
             requests: metric(requests, &REQUESTS_TOTAL, policy.labels()),
-            duration: policy.duration_labels().and_then(|labels| metric(&mut durations.series, &REQUEST_DURATION_MS, labels)),
+            duration: policy.duration_labels().and_then(|labels| metric(timed, &REQUEST_DURATION_MS, labels)),
         };
         recent.keep(Labelled::of(exchange, wire), handles);
         handles

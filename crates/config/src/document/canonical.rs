@@ -7,13 +7,14 @@
 
 use super::node::Node;
 use super::{json, protobuf};
+use crate::secret::PRIVATE_MEMBERS;
 
 /// The keys of secrets that stand in the document, and of what a secret can be recognised by.
 const SECRETS: [&str; 2] = ["inline", "sha256"];
 /// The key of a key set.
 const KEY_SET: &str = "jwks";
-/// What is secret of a key in a key set (RFC 7518 section 6), be it symmetric or private.
-const SECRETS_OF_A_KEY: [&str; 9] = ["k", "d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
+/// What a symmetric key in it consists of (RFC 7518 section 6.4).
+const SYMMETRIC_KEY: &str = "k";
 
 /// The document in its one way; nothing when it cannot be read.
 #[must_use]
@@ -41,7 +42,8 @@ fn write(node: Node, is_key_set: bool, out: &mut Vec<u8>) {
             out.push(b']');
         }
         Node::Object(mut object) => {
-            let is_secret = |key: &str| SECRETS.contains(&key) || (is_key_set && SECRETS_OF_A_KEY.contains(&key));
+            let is_secret =
+                |key: &str| SECRETS.contains(&key) || (is_key_set && (key == SYMMETRIC_KEY || PRIVATE_MEMBERS.contains(&key)));
             object.retain(|(key, _)| !is_secret(key));
             object.sort_by(|(one, _), (other, _)| one.cmp(other));
             out.push(b'{');

@@ -247,11 +247,7 @@ impl Callers {
     pub fn due(&mut self, policy: &Policy, now: UnixTime, shared: &mut dyn SharedData) -> Due {
         let mut due = Due::default();
         for (index, (keyring, issuer)) in self.keyrings.iter_mut().zip(&policy.issuers).enumerate() {
-            let generation = keyring.generation();
-            let one = keyring.due(now, shared);
-            if keyring.generation() != generation {
-                self.verified.forget(|caller| caller.issuer == index);
-            }
+            let one = renew(&mut self.verified, index, keyring, |keyring| keyring.due(now, shared));
             due.fetches.extend(one.fetch);
             due.settled.extend(keyring.fetch_id().filter(|_| one.is_settled));
             if one.is_lost {
@@ -268,11 +264,7 @@ impl Callers {
     /// Takes what other workers have fetched.
     pub fn catch_up(&mut self, now: UnixTime, shared: &mut dyn SharedData) {
         for (index, keyring) in self.keyrings.iter_mut().enumerate() {
-            let generation = keyring.generation();
-            keyring.catch_up(now, shared);
-            if keyring.generation() != generation {
-                self.verified.forget(|caller| caller.issuer == index);
-            }
+            renew(&mut self.verified, index, keyring, |keyring| keyring.catch_up(now, shared));
         }
     }
 
@@ -286,11 +278,7 @@ impl Callers {
         shared: &mut dyn SharedData,
     ) -> Option<Message> {
         let (keyring, issuer) = (self.keyrings.get_mut(id.0)?, policy.issuers.get(id.0)?);
-        let generation = keyring.generation();
-        let result = keyring.on_fetched(outcome, now, shared);
-        if keyring.generation() != generation {
-            self.verified.forget(|caller| caller.issuer == id.0);
-        }
+        let result = renew(&mut self.verified, id.0, keyring, |keyring| keyring.on_fetched(outcome, now, shared));
         self.reports.fetched(id.0, &issuer.label, result)
     }
 
@@ -323,4 +311,19 @@ impl Callers {
             times.show(policy.issuers.iter().map(|issuer| &*issuer.label), observer);
         }
     }
+}
+
+/// Lets an issuer take new keys. If it did, the tokens that its keys before have verified are forgotten.
+fn renew<T>(
+    verified: &mut VerifiedTokens<Rc<Caller>>,
+    issuer: usize,
+    keyring: &mut Keyring,
+    act: impl FnOnce(&mut Keyring) -> T,
+) -> T {
+    let generation = keyring.generation();
+    let result = act(keyring);
+    if keyring.generation() != generation {
+        verified.forget(|caller| caller.issuer == issuer);
+    }
+    result
 }

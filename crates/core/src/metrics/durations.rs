@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use super::series::Series;
 use crate::stage::{MetricId, Observer};
 
 /// How many durations wait at most.
@@ -14,8 +13,6 @@ const MAX_WAITING: usize = 1024;
 /// The durations that were not recorded yet.
 #[derive(Debug, Clone)]
 pub struct Durations {
-    /// Their series.
-    pub series: Series,
     waits: bool,
     waiting: Vec<(MetricId, u64)>,
 }
@@ -23,8 +20,8 @@ pub struct Durations {
 impl Durations {
     /// None yet. They wait for the next tick where one comes (`has_tick`).
     #[must_use]
-    pub const fn new(series: Series, has_tick: bool) -> Self {
-        Self { series, waits: has_tick, waiting: Vec::new() }
+    pub const fn new(has_tick: bool) -> Self {
+        Self { waits: has_tick, waiting: Vec::new() }
     }
 
     /// Whether they wait for the next tick.
@@ -67,7 +64,7 @@ mod tests {
         {
             let mut board = Board::default();
             let metric = board.define_metric(MetricKind::Histogram, "a").unwrap();
-            let mut durations = Durations::new(Series::new(MetricKind::Histogram, 1), has_tick);
+            let mut durations = Durations::new(has_tick);
             (0..count).for_each(|_| durations.record(metric, took, &mut board));
             assert_eq!(board.values.get("a").map_or(0, Vec::len), at_once, "{has_tick} {count}");
             durations.show(&mut board);
@@ -80,7 +77,7 @@ mod tests {
     fn none_waits_for_a_tick_that_may_not_come() {
         let mut board = Board::default();
         let metric = board.define_metric(MetricKind::Histogram, "a").unwrap();
-        let mut durations = Durations::new(Series::new(MetricKind::Histogram, 1), true);
+        let mut durations = Durations::new(true);
         durations.record(metric, Duration::ZERO, &mut board);
         assert!(!durations.stop_waiting(), "one came before");
         durations.record(metric, Duration::ZERO, &mut board);

@@ -10,7 +10,7 @@ use portcullis_signatures::{
 };
 use serde_json::{Map, Value};
 
-use portcullis_config::secret::MIN_SECRET_BYTES;
+use portcullis_config::secret::{MIN_SECRET_BYTES, PRIVATE_MEMBERS};
 
 /// Why a key of a key set is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +92,7 @@ pub(super) fn check_purpose(jwk: &Map<String, Value>) -> Result<(), SkipReason> 
     if jwk.get("key_ops").is_some_and(|operations| !verifies(operations)) {
         return Err(SkipReason::NotForVerifying);
     }
-    if ["d", "p", "q", "dp", "dq", "qi", "oth"].iter().any(|member| jwk.contains_key(*member)) {
+    if PRIVATE_MEMBERS.iter().any(|member| jwk.contains_key(*member)) {
         return Err(SkipReason::Private);
     }
     Ok(())
@@ -178,6 +178,7 @@ mod tests {
             ("key_ops", json!("verify"), SkipReason::NotForVerifying),
             ("d", json!("AQAB"), SkipReason::Private),
             ("oth", json!([]), SkipReason::Private),
+            ("priv", json!("AQAB"), SkipReason::Private),
             ("kid", json!(7), SkipReason::KeyIdNotText),
             ("kty", json!("rsa"), SkipReason::Key(KeyError::TypeUnsupported)),
         ];
